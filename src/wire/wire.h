@@ -1,0 +1,56 @@
+/* The wire between daemon and worker: packets on a Unix SOCK_SEQPACKET pair, descriptors passed beside them.
+ *
+ *   worker -> daemon   HELLO (protocol version)
+ *   daemon -> worker   JOB   (verb, request; descriptor 0: where the result goes)
+ *   worker -> daemon   NEED  (a file's name)          daemon -> worker   FILE (0 and a descriptor, or errno and reason)
+ *   worker -> daemon   PROGRESS (permille)
+ *   worker -> daemon   DONE  (errno, reason, length of the result, resident bytes)
+ *
+ * One job at a time per worker; pixels never travel here, only through descriptors. A request longer than a packet
+ * travels in a memory file passed with the job. Threads: one sender and one receiver per socket. */
+#ifndef PLANEFS_WIRE_H
+#define PLANEFS_WIRE_H
+
+#include <planefs/blob.h>
+#include <planefs/err.h>
+
+enum { PFS_WIRE_VERSION = 1, PFS_PACKET_MAX = 60 * 1024, PFS_PACKET_FDS = 2 };
+
+enum pfs_message { PFS_MSG_HELLO = 1, PFS_MSG_JOB, PFS_MSG_NEED, PFS_MSG_FILE, PFS_MSG_PROGRESS, PFS_MSG_DONE };
+
+enum pfs_verb {
+    PFS_DESCRIBE = 1,   /* -> registry of views, operators, parameters, drivers */
+    PFS_PROBE,          /* file name -> what is in it (struct pfs_probe) */
+    PFS_RESOLVE,        /* a stack and a view's text -> recipe (struct pfs_recipe) */
+    PFS_PLANE,          /* inputs and steps -> pixels of one plane */
+    PFS_PARTIAL,        /* inputs and a step -> what each plane teaches: per input bytes */
+    PFS_MERGE           /* parts (file "parts") and a step -> a model */
+};
+
+struct pfs_packet {
+    enum pfs_message kind;
+    uint64_t job;
+    struct pfs_blob body;               /* owned */
+    int fd[PFS_PACKET_FDS];             /* owned; -1 where none came */
+};
+
+/* Send a packet; the descriptors stay the caller's. EPIPE when the other side is gone, EMSGSIZE over PFS_PACKET_MAX. */
+int pfs_wire_send(int sock, enum pfs_message kind, uint64_t job, struct pfs_blob body, const int *fd, int n_fd,
+                  struct pfs_err *err);
+/* Wait for a packet (or not, with MSG_DONTWAIT in flags: EAGAIN). EPIPE at the end, EPROTO for a malformed packet.
+ * Passed descriptors beyond PFS_PACKET_FDS are closed and make the packet malformed. */
+int pfs_wire_receive(int sock, int flags, struct pfs_packet *ret, struct pfs_err *err);
+void pfs_packet_finish(struct pfs_packet *p);
+
+/* A job, with its request in the packet or, when it is long, in a memory file. */
+int pfs_wire_send_job(int sock, uint64_t job, enum pfs_verb verb, struct pfs_blob request, int result_fd,
+                      struct pfs_err *err);
+/* The verb and the request (given) of a JOB packet. */
+int pfs_wire_read_job(const struct pfs_packet *p, enum pfs_verb *ret_verb, struct pfs_blob *ret_request,
+                      struct pfs_err *err);
+
+struct pfs_done { int code; const char *reason; int64_t length; int64_t resident; };   /* reason lent by the packet */
+int pfs_wire_send_done(int sock, uint64_t job, const struct pfs_done *done, struct pfs_err *err);
+int pfs_wire_read_done(const struct pfs_packet *p, struct pfs_done *ret, struct pfs_err *err);
+
+#endif
