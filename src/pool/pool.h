@@ -22,6 +22,7 @@ struct pfs_pool_options {
 };
 
 struct pfs_order {                 /* a job as its orderer fills it in; copied by submit, but for `request` */
+    uint64_t number;               /* from pfs_pool_number, or 0: submit chooses one */
     enum pfs_role role;
     enum pfs_verb verb;
     struct pfs_blob request;       /* taken by submit */
@@ -33,7 +34,8 @@ struct pfs_order {                 /* a job as its orderer fills it in; copied b
     /* Open a file the worker asks for: a descriptor (given) in *ret_fd. Called from an I/O thread of the pool. */
     int (*open)(void *ctx, const char *name, int *ret_fd, struct pfs_err *err);
     void (*progress)(void *ctx, int permille);                                        /* may be NULL */
-    /* Exactly once, also after cancel. code: 0 or -errno; bytes: lent, only with result_fd == -1. */
+    /* Exactly once, also after cancel. code: 0 or -errno; ECONNABORTED: the worker died or lied; bytes: lent, only with
+     * result_fd == -1. */
     void (*done)(void *ctx, int code, const char *reason, struct pfs_blob bytes);
     void *ctx;
 };
@@ -42,6 +44,7 @@ struct pfs_pool_status { int workers, running, queued; int64_t restarts; };
 
 int pfs_pool_create(const struct pfs_pool_options *o, struct pfs_pool **ret, struct pfs_err *err);
 void pfs_pool_destroy(struct pfs_pool *p);                        /* kills workers; unfinished jobs are done with ECANCELED */
+uint64_t pfs_pool_number(struct pfs_pool *p);                     /* reserve a job's number, to cancel it by */
 uint64_t pfs_pool_submit(struct pfs_pool *p, struct pfs_order *o);  /* the job's number */
 void pfs_pool_cancel(struct pfs_pool *p, uint64_t job);             /* kill its worker or take it out of the queue */
 void pfs_pool_status(struct pfs_pool *p, struct pfs_pool_status *ret);
