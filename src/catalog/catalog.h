@@ -66,11 +66,13 @@ bool pfs_dataset_named(const struct pfs_dataset *d, const char *name, size_t n, 
 
 enum pfs_item_kind { PFS_ITEM_FOLDER, PFS_ITEM_DATASET };
 
+struct pfs_folder;
 struct pfs_item {                    /* a name in a folder of the mount */
     char *name;
     enum pfs_item_kind kind;
-    char *path;                      /* FOLDER: beneath SOURCE */
+    char *path;                      /* FOLDER: as pfs_catalog_folder takes it */
     struct pfs_dataset *dataset;     /* DATASET: lent by the folder */
+    struct pfs_folder *series;       /* FOLDER of the series of one file: lent; else NULL */
     int64_t mtime;
 };
 
@@ -79,7 +81,7 @@ struct pfs_folder {
     int64_t n_items;
     struct pfs_item *item;           /* sorted by name */
     int64_t mtime;
-    struct pfs_dataset *self;        /* the folder is one dataset itself (only the mount point can be) */
+    struct pfs_dataset *self;        /* the folder is one dataset itself: a section folder, or SOURCE is one file */
     struct pfs_folder_private *own;
 };
 
@@ -108,12 +110,18 @@ struct pfs_located {
 };
 int pfs_catalog_locate(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_at at, bool wait,
                        struct pfs_located *ret, struct pfs_err *err);
-/* Content hash of the plane's stored bytes: remembered, or read now (one pass). */
-int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const struct pfs_located *l, bool wait,
-                        struct pfs_hash *ret, struct pfs_err *err);
+/* Content hash of the plane's stored bytes. How much may be done for it: nothing, a look into the ledger, or one pass
+ * over the bytes. EAGAIN when that was not enough. */
+enum pfs_effort { PFS_KNOWN, PFS_REMEMBERED, PFS_READ };
+int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const struct pfs_located *l,
+                        enum pfs_effort effort, struct pfs_hash *ret, struct pfs_err *err);
 /* Open a source file beneath SOURCE and check that it is still that version (ESTALE). gives the descriptor. */
 int pfs_catalog_open_file(struct pfs_catalog *c, const struct pfs_file *f, int *ret_fd, struct pfs_err *err);
-/* Has the file changed since the snapshot? One fstatat. */
+/* Is the open file still that version? 0 or ESTALE. */
+int pfs_ident_check(int fd, const struct pfs_ident *id, struct pfs_err *err);
+/* Open any file of SOURCE by its path beneath it. gives the descriptor. */
+int pfs_catalog_open_path(struct pfs_catalog *c, const char *path, int *ret_fd, struct pfs_err *err);
+/* Has the file changed since the snapshot? One open and fstat; if so its folder is read again when next asked for. */
 bool pfs_catalog_stale(struct pfs_catalog *c, const struct pfs_file *f);
 /* What a recipe needs to know of the stack; filled with lent strings, nothing to release. */
 void pfs_dataset_info(const struct pfs_dataset *d, struct pfs_stack_info *ret);

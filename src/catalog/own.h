@@ -1,0 +1,112 @@
+/* The catalog's inner structs and functions, shared by its files. */
+#ifndef PLANEFS_CATALOG_OWN_H
+#define PLANEFS_CATALOG_OWN_H
+
+#include "catalog/catalog.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+enum { PROBE_TIMEOUT_MS = 10000, YOUNG_NS = 2000000000, FOLDER_FRESH_MS = 1000 };
+
+struct pfs_catalog {
+    pthread_mutex_t lock;        /* guards the table of folders */
+    pthread_mutex_t reading;     /* one folder is read at a time */
+    int root;                    /* SOURCE, or the folder it lies in */
+    char *single;                /* SOURCE is this file in root; else NULL */
+    char *name;                  /* SOURCE's own name */
+    struct pfs_cache *cache;
+    struct pfs_pool *pool;
+    struct pfs_folder **folder;  /* newest snapshot per path */
+    int64_t n_folders, room;
+    uint64_t serial;
+    int64_t probes, hashes;
+};
+
+/* ---- beneath.c: files under SOURCE, never outside it ---- */
+int pfs_beneath_open(struct pfs_catalog *c, const char *path, int flags, int *ret_fd, struct pfs_err *err);
+struct pfs_ident pfs_ident_of(const struct stat *st);
+bool pfs_ident_same(const struct pfs_ident *a, const struct pfs_ident *b);
+bool pfs_ident_young(const struct pfs_ident *id);
+uint64_t pfs_ident_version(const struct pfs_ident *id);
+int pfs_read_full(int fd, void *dst, int64_t n, int64_t off);      /* 0, or -EIO at an early end */
+
+/* ---- memo.c: what is remembered about a version of a file ---- */
+/* A ledger key from `what` and the file's identity and first 64 KiB. */
+int pfs_memo_key(int fd, const struct pfs_ident *id, const char *what, struct pfs_hash *ret, struct pfs_err *err);
+
+/* ---- probe.c ---- */
+/* What is in the file: from the ledger, else from a reader worker. A refusal is remembered as well. */
+int pfs_probe_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id, struct pfs_probe *ret,
+                   struct pfs_err *err);
+
+/* ---- names.c: which files of a folder are sections of one stack ---- */
+struct pfs_candidate {           /* a file of a folder */
+    char *name;
+    struct pfs_ident id;
+    bool tiff_name;              /* .tif .tiff .btf in any case */
+};
+enum { AXIS_T, AXIS_Z, AXIS_C, AXIS_NONE };
+struct pfs_group {               /* files equal but for their numbers */
+    char *title;                 /* text before the first varying number, "" without */
+    bool varies[3];              /* which of t, z, c are numbered */
+    int64_t n;
+    struct pfs_group_member { int64_t candidate; int64_t number[3]; } *member;   /* sorted by t, z, c */
+};
+/* Group the TIFF-named candidates; in_group[i] says which group candidate i went to, -1 none. gives */
+int pfs_group_sections(const struct pfs_candidate *c, int64_t n, struct pfs_group **ret, int64_t *ret_n,
+                       int64_t *in_group);
+void pfs_groups_free(struct pfs_group *g, int64_t n);
+int pfs_natural_compare(const char *a, const char *b);
+bool pfs_tiff_suffix(const char *name, size_t *ret_stem);    /* length of the name without its TIFF suffix */
+
+/* ---- dataset.c, section.c ---- */
+struct section {                 /* what is known of one file of a dataset */
+    bool known;
+    int code;                    /* 0, or errno why it cannot be read */
+    char *reason;
+    struct pfs_extent *extent;   /* per plane of the file's series */
+    struct pfs_hash *content;    /* per plane, NULL while none is known; zero: that one is not known */
+};
+struct pfs_dataset_private {
+    int refs;
+    pthread_mutex_t lock;        /* guards section[] */
+    struct section *section;     /* one per file */
+    struct pfs_shape file_shape; /* of one file's series */
+    struct pfs_ident table[3];   /* identities of info, model, mask */
+    char driver[24];
+    uint32_t rev;
+    int64_t file_planes;         /* planes in one file */
+    bool numbered[3];            /* which of t, z, c come from file names */
+    int64_t *by_stem;            /* sections: file indices in the order of their stems */
+};
+
+/* A dataset from one series of one file. */
+struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
+                                        const struct pfs_probe *probe, int series);
+/* A dataset from a group of sections; its first readable section decides. NULL and the reason when none can be read, or
+ * when the files hold axes that are numbered as well (-EINVAL: show them singly). */
+int pfs_dataset_of_group(struct pfs_catalog *c, const char *folder, const struct pfs_candidate *candidates,
+                         const struct pfs_group *g, struct pfs_dataset **ret, struct pfs_err *err);
+void pfs_dataset_add_tables(struct pfs_dataset *d, const char *folder, const struct pfs_candidate *info,
+                            const struct pfs_candidate *model);
+bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b);   /* same files, same versions */
+void pfs_section_learn(struct pfs_dataset *d, int64_t file, const struct pfs_probe *probe, int code, const char *reason);
+
+/* ---- folder.c ---- */
+struct pfs_absent { char *name; int code; char *reason; };   /* a file that is not shown, and why */
+struct pfs_folder_private {
+    int refs;
+    int64_t checked;             /* ms, when it was last compared with the disk */
+    struct stat st;              /* of the folder when it was read */
+    bool expired;                /* a file of it is known to have changed */
+    bool young;                  /* it had just changed when it was read: times do not tell whether it did again */
+    struct pfs_absent *absent;
+    int64_t n_absent;
+};
+int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_folder *old, struct pfs_folder **ret,
+                    struct pfs_err *err);
+char *pfs_path_join(const char *folder, const char *name);   /* "" and "a" is "a"; gives */
+int64_t pfs_now_ms(void);
+
+#endif
