@@ -64,6 +64,9 @@ struct pfs_engine_options {
     struct pfs_pool_options pool;
     int64_t memory;                  /* budget of the workers, bytes */
     int timeout_ms;                  /* one plane or partial */
+    int cores;                       /* threads a single big plane may use */
+    /* The header that makes a cached plane a finished TIFF: bytes in front of its pixels. */
+    int (*head)(const struct pfs_shape *shape, const char *text, struct pfs_text *ret, struct pfs_err *err);
 };
 
 int pfs_engine_create(const struct pfs_engine_options *o, struct pfs_engine **ret, struct pfs_err *err);

@@ -1,0 +1,112 @@
+/* The engine's inner structs and functions, shared by its files. */
+#ifndef PLANEFS_ENGINE_OWN_H
+#define PLANEFS_ENGINE_OWN_H
+
+#include "engine/engine.h"
+
+#include <planefs/table.h>
+
+#include <pthread.h>
+
+enum { IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 32, FAILURES_KEPT = 256, ERRORS_KEPT = 1000, KEY_TEXT_MAX = 1 << 16 };
+
+/* ---- threads.c: work that may wait for a disk ---- */
+struct chore { void (*run)(struct chore *c); struct chore *next; };
+void pfs_chore_add(struct pfs_engine *e, struct chore *c);
+int pfs_chores_start(struct pfs_engine *e, struct pfs_err *err);
+void pfs_chores_stop(struct pfs_engine *e);
+void pfs_chores_drain(struct pfs_engine *e);    /* run what is left, in the caller's thread */
+
+/* ---- tasks ---- */
+enum task_kind { TASK_PLANE, TASK_REPORT };
+
+struct task {                        /* a result being made; in the engine's table while it is */
+    struct pfs_engine *e;
+    enum task_kind kind;
+    struct pfs_view_on *view;        /* held */
+    struct pfs_at at;                /* PLANE */
+    char *op;                        /* REPORT */
+    struct pfs_waiter *waiters;
+    int n_waiters, refs;
+    bool cancelled, over;
+    int permille;
+    int64_t started;                 /* ms */
+    struct chore chore;
+    struct task *next;               /* in the table */
+    void (*cancel)(struct task *t);  /* stop its jobs; lock held */
+};
+
+struct failure { uint64_t what; int code; char reason[240]; int64_t until; int kills; };
+struct noted { int64_t when; int code; char *path, *reason; };
+struct report_kept { struct pfs_view_on *view; char *op; struct pfs_blob table; };
+
+struct pfs_engine {
+    pthread_mutex_t lock;            /* guards all below */
+    struct pfs_engine_options o;
+    struct pfs_cache *cache;
+    struct pfs_pool *pool;
+    struct pfs_catalog *catalog;
+    struct pfs_registry registry;
+    struct task *tasks;
+    struct pfs_view_on *view[VIEWS_KEPT];      /* most recent first */
+    int n_views;
+    struct report_kept report[REPORTS_KEPT];   /* most recent first */
+    int n_reports;
+    struct failure failure[FAILURES_KEPT];
+    int next_failure;
+    struct noted noted[ERRORS_KEPT];
+    int64_t n_noted;
+    int64_t started_ms, jobs_started, jobs_failed, jobs_cancelled, jobs_running;
+    int64_t memory_used;             /* of jobs handed to the pool */
+    struct admission *waiting;       /* jobs that wait for memory */
+
+    pthread_mutex_t chores_lock;
+    pthread_cond_t chores_here;
+    struct chore *chores, **chores_end;
+    bool chores_stopping;
+    pthread_t io[IO_THREADS];
+    int n_io;
+};
+
+int64_t pfs_engine_now(void);        /* monotonic ms */
+
+/* task.c. A reference is the caller's until pfs_task_unref. */
+struct task *pfs_task_find(struct pfs_engine *e, enum task_kind kind, const struct pfs_view_on *v, struct pfs_at at,
+                           const char *op);                                     /* lock held; lent */
+void pfs_task_join(struct task *t, struct pfs_waiter *w);                       /* lock held */
+void pfs_task_end(struct task *t, int code, const char *reason, struct pfs_pixels *pixels, struct pfs_blob table);
+void pfs_task_unref(struct task *t);
+struct task *pfs_task_create(struct pfs_engine *e, enum task_kind kind, struct pfs_view_on *v, size_t size);
+bool pfs_task_unwanted(struct task *t);
+
+/* failures.c: what failed a moment ago fails again at once. */
+uint64_t pfs_failure_of(const struct pfs_view_on *v, struct pfs_at at, const char *op);
+bool pfs_failure_known(struct pfs_engine *e, uint64_t what, int *code, struct pfs_err *err);
+void pfs_failure_add(struct pfs_engine *e, uint64_t what, int code, const char *reason, bool killed);
+
+/* key.c: the canonical text of the first `steps` steps of a view's plane, and its hash. */
+int pfs_plane_text(const struct pfs_view_on *v, const struct pfs_located *l, struct pfs_hash content, struct pfs_at at,
+                   int steps, struct pfs_text *ret, struct pfs_err *err);
+
+/* pixels.c. raw: takes the descriptor. */
+struct pfs_pixels *pfs_pixels_of_file(int fd, const struct pfs_located *l, const struct pfs_shape *shape);
+struct pfs_pixels *pfs_pixels_of_entry(struct pfs_entry *entry);                /* takes the reference */
+struct pfs_entry *pfs_pixels_entry(const struct pfs_pixels *p);                 /* lent; NULL of a file */
+
+/* jobs.c: handing work to the pool within the budget of memory. */
+struct admission {
+    struct pfs_engine *e;
+    struct pfs_order order;          /* request, verb, open, done, ctx ... */
+    int64_t memory;
+    uint64_t job;                    /* the pool's number once submitted, 0 before */
+    bool cancelled, ended;
+    struct admission *next;
+};
+void pfs_job_submit(struct admission *a);                /* lock not held */
+void pfs_job_over(struct admission *a, int code);        /* from done: releases its memory. lock not held */
+void pfs_job_cancel(struct admission *a);                /* lock held */
+/* Open what a worker asks for: a source file of the dataset, one of its tables. */
+int pfs_open_source(struct pfs_engine *e, const struct pfs_dataset *d, const char *name, int *ret_fd,
+                    struct pfs_err *err);
+
+#endif
