@@ -49,6 +49,17 @@ int pfs_wire_send_job(int sock, uint64_t job, enum pfs_verb verb, struct pfs_blo
 int pfs_wire_read_job(const struct pfs_packet *p, enum pfs_verb *ret_verb, struct pfs_blob *ret_request,
                       struct pfs_err *err);
 
+/* The small messages. Sending helpers pick the kind and the layout; reading ones check it (EPROTO). Strings are lent by
+ * the packet. FILE: code 0 comes with a descriptor (in packet fd[0]), any other with the reason. */
+int pfs_wire_send_hello(int sock, struct pfs_err *err);
+int pfs_wire_read_hello(const struct pfs_packet *p, struct pfs_err *err);            /* EPROTO for another version */
+int pfs_wire_send_need(int sock, uint64_t job, const char *name, struct pfs_err *err);
+int pfs_wire_read_need(const struct pfs_packet *p, const char **ret_name, struct pfs_err *err);
+int pfs_wire_send_file(int sock, uint64_t job, int code, const char *reason, int fd, struct pfs_err *err);
+int pfs_wire_read_file(const struct pfs_packet *p, int *ret_code, const char **ret_reason, struct pfs_err *err);
+int pfs_wire_send_progress(int sock, uint64_t job, int permille, struct pfs_err *err);
+int pfs_wire_read_progress(const struct pfs_packet *p, int *ret_permille, struct pfs_err *err);
+
 struct pfs_done { int code; const char *reason; int64_t length; int64_t resident; };   /* reason lent by the packet */
 int pfs_wire_send_done(int sock, uint64_t job, const struct pfs_done *done, struct pfs_err *err);
 int pfs_wire_read_done(const struct pfs_packet *p, struct pfs_done *ret, struct pfs_err *err);
