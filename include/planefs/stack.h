@@ -14,6 +14,7 @@ struct pfs_view {
     bool listed;              /* shown in the folders of section stacks */
 };
 extern const struct pfs_view pfs_views[];    /* ends with a NULL name; from views.def */
+bool pfs_view_available(const struct pfs_view *v);    /* every operator of its recipe is registered */
 
 struct pfs_step {
     const struct pfs_op *op;
@@ -25,7 +26,8 @@ struct pfs_step {
 struct pfs_recipe_steps { int n; struct pfs_step *step; };
 
 /* `view` is "NAME" or "NAME@key=value,...", or an operator's name as a one-step view ("stats"). A key is a parameter's
- * name, or operator.name where two steps share it; roi=y:x:h:w adds a crop at the end.
+ * name, or operator.name where two steps share it; roi=y:x:h:w adds a crop at the end; of=VIEW puts that view's steps in
+ * front.
  * ENOENT with a sentence (and the nearest names) for anything unknown. gives */
 int pfs_recipe_resolve(const char *view, const struct pfs_shape *source, struct pfs_recipe_steps **ret,
                        struct pfs_err *err);

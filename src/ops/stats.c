@@ -1,0 +1,507 @@
+/* stats: count, extremes, mean, deviation and percentiles per band, as stats.json and stats.csv show them.
+ *
+ * A plane of 8 or 16 bits is counted value by value; everything follows exactly from the counts, percentiles too. Other
+ * types keep moments, and percentiles stay NaN. A partial is a table with one value a column: count, nan, min, max,
+ * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins`: a length in bytes and then, packed,
+ * per value that occurs its distance from the last one and its count, both as LEB128. The model joins planes in plane
+ * order (Chan's formula) or by adding counts, per band and over all bands. */
+#include "kernels/tally.h"
+
+#include <planefs/mem.h>
+#include <planefs/ops.h>
+#include <planefs/table.h>
+
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stats_params { double nodata; };
+
+static const struct pfs_param params[] = {
+    {.name = "nodata", .doc = "pixels of this value take no part and are counted with the NaN ones", .kind = PFS_REAL,
+     .value = "none", .min = -DBL_MAX, .max = DBL_MAX, .may_be_none = true,
+     .offset = offsetof(struct stats_params, nodata)},
+};
+
+static const struct { const char *name; double q; } percentile[] = {
+    {"p0_1", 0.1 / 100}, {"p2", 2.0 / 100}, {"p25", 25.0 / 100}, {"p50", 50.0 / 100}, {"p75", 75.0 / 100},
+    {"p98", 98.0 / 100}, {"p99_9", 99.9 / 100},
+};
+enum { PERCENTILES = sizeof percentile / sizeof *percentile, VALUES = 65536, FLUSH = 1 << 30 };
+static const int64_t plane_max = (int64_t)1 << 40;    /* pixels; more in a partial is a lie */
+
+/* ---- counts of 8- and 16-bit values; bin i holds value i, shifted so that signed types begin at 0 ---- */
+
+static bool is_counted(enum pfs_type type)
+{
+    return type == PFS_U8 || type == PFS_U16 || type == PFS_I8 || type == PFS_I16;
+}
+
+static int64_t first_value(enum pfs_type type)
+{
+    return type == PFS_I8 ? INT8_MIN : type == PFS_I16 ? INT16_MIN : 0;
+}
+
+/* The bin that the sample's bits fall into, seen as unsigned. */
+static int bin_of_bits(enum pfs_type type, int bits)
+{
+    return type == PFS_I8 ? bits ^ 0x80 : type == PFS_I16 ? bits ^ 0x8000 : bits;
+}
+
+static void flush(enum pfs_type type, int n_values, uint32_t *lanes, uint64_t *count)
+{
+    for (int v = 0; v < n_values; v++) {
+        uint64_t sum = 0;
+        for (int l = 0; l < PFS_TALLY_LANES; l++)
+            sum += lanes[l * n_values + v];
+        count[bin_of_bits(type, v)] += sum;
+    }
+    memset(lanes, 0, (size_t)(PFS_TALLY_LANES * n_values) * sizeof *lanes);
+}
+
+static int count_plane(struct pfs_typed in, uint64_t *count, struct pfs_err *err)
+{
+    int n_values = pfs_type_size(in.type) == 1 ? 256 : VALUES;
+    PFS_AUTO_FREE uint32_t *lanes = pfs_array(PFS_TALLY_LANES * n_values, sizeof *lanes);
+    int64_t pending = 0;
+    if (!lanes)
+        return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
+    for (int64_t y = 0; y < in.h; y++) {
+        const char *row = (const char *)in.px + y * in.row;
+        for (int64_t x = 0; x < in.w; x += FLUSH) {
+            int64_t n = in.w - x < FLUSH ? in.w - x : FLUSH;
+            if (n_values == 256)
+                pfs_tally_u8((const uint8_t *)row + x, n, lanes);
+            else
+                pfs_tally_u16((const uint16_t *)(const void *)row + x, n, lanes);
+            if ((pending += n) > FLUSH) {
+                flush(in.type, n_values, lanes, count);
+                pending = 0;
+            }
+        }
+    }
+    flush(in.type, n_values, lanes, count);
+    return 0;
+}
+
+/* Take the nodata value out of the counts. */
+static uint64_t exclude(enum pfs_type type, double nodata, uint64_t *count)
+{
+    double bin = nodata - (double)first_value(type);
+    if (!(bin >= 0 && bin < VALUES) || bin != floor(bin))
+        return 0;
+    uint64_t n = count[(int)bin];
+    count[(int)bin] = 0;
+    return n;
+}
+
+/* Moments from counts. The mean comes from an exact sum; the squares about it are all positive, so their sum keeps its
+ * digits too. */
+static struct pfs_moments moments_of(enum pfs_type type, const uint64_t *count)
+{
+    struct pfs_moments m = {0};
+    __int128 sum = 0;
+    int64_t first = first_value(type), last = 0;
+    for (int v = 0; v < VALUES; v++) {
+        if (!count[v])
+            continue;
+        if (!m.n)
+            m.min.i = v + first;
+        last = v + first;
+        m.n += (int64_t)count[v];
+        sum += (__int128)count[v] * (v + first);
+    }
+    m.max.i = last;
+    m.mean = m.n ? (double)sum / (double)m.n : 0;
+    for (int v = 0; v < VALUES; v++) {
+        double d = (double)(v + first) - m.mean;
+        m.m2 += d * d * (double)count[v];
+    }
+    return m;
+}
+
+/* NumPy's default (linear) rule for several quantiles in rising order: value (n-1) q of the sorted pixels. */
+static void percentiles_of(enum pfs_type type, const uint64_t *count, int64_t n, double ret[PERCENTILES])
+{
+    uint64_t below = 0;                          /* pixels in the bins before v */
+    int v = 0;
+    for (int i = 0; i < PERCENTILES; i++) {
+        double at = (double)(n - 1) * percentile[i].q;
+        uint64_t rank = (uint64_t)at;
+        double part = at - (double)rank;
+        for (; below + count[v] <= rank; v++)
+            below += count[v];
+        int next = v;
+        if (rank + 1 < (uint64_t)n && below + count[v] <= rank + 1)
+            for (next++; !count[next]; next++)
+                ;
+        double a = (double)(v + first_value(type)), b = (double)(next + first_value(type));
+        ret[i] = part >= 0.5 ? b - (b - a) * (1 - part) : a + (b - a) * part;
+    }
+}
+
+/* ---- bins, packed ---- */
+
+static void put_varint(struct pfs_text *t, uint64_t v)
+{
+    uint8_t b[10];
+    size_t n = 0;
+    for (; v >= 128; v >>= 7)
+        b[n++] = (uint8_t)(v | 128);
+    b[n++] = (uint8_t)v;
+    pfs_text_bytes(t, b, n);
+}
+
+static uint64_t get_varint(const uint8_t **p, const uint8_t *end)
+{
+    uint64_t v = 0;
+    for (int shift = 0; *p < end && shift < 64; shift += 7) {
+        uint8_t b = *(*p)++;
+        v |= (uint64_t)(b & 127) << shift;
+        if (b < 128)
+            break;
+    }
+    return v;
+}
+
+static void put_bins(struct pfs_text *t, const uint64_t *count)
+{
+    PFS_AUTO_TEXT struct pfs_text bytes = {0};
+    int last = 0;
+    for (int v = 0; v < VALUES; v++)
+        if (count[v]) {
+            put_varint(&bytes, (uint64_t)(v - last));
+            put_varint(&bytes, count[v]);
+            last = v;
+        }
+    size_t n = bytes.n, n_words = (n + 7) / 8;
+    pfs_text_fill(&bytes, 0, n_words * 8 - n);
+    PFS_AUTO_FREE uint64_t *words = pfs_array((int64_t)n_words + 1, sizeof *words);
+    if (!words || bytes.failed) {
+        t->failed = true;
+        return;
+    }
+    struct pfs_reader r = pfs_reader(bytes.s, bytes.n);
+    words[0] = n;
+    for (size_t i = 1; i <= n_words; i++)
+        words[i] = pfs_get_u64(&r);
+    pfs_table_u64(t, "bins", words, (int64_t)n_words + 1);
+}
+
+/* Add a partial's bins to the counts; false when they are malformed. */
+static bool add_bins(const struct pfs_column *c, uint64_t *count)
+{
+    if (c->type != PFS_U64 || c->n < 1)
+        return false;
+    uint64_t bytes = (uint64_t)pfs_column_i64(c, 0), v = 0;
+    if (bytes > (uint64_t)(c->n - 1) * 8)
+        return false;
+    for (const uint8_t *p = c->data + 8, *end = p + bytes; p < end; ) {
+        v += get_varint(&p, end);
+        uint64_t n = get_varint(&p, end);
+        if (v >= VALUES || n > (uint64_t)plane_max)
+            return false;
+        count[v] += n;
+    }
+    return true;
+}
+
+/* ---- the partial ---- */
+
+static void put_extreme(struct pfs_text *t, const char *name, enum pfs_type type, const union pfs_extreme *v, int64_t n)
+{
+    if (pfs_type_is_float(type))
+        pfs_table_f64(t, name, &v->f, n);
+    else if (pfs_type_is_signed(type))
+        pfs_table_i64(t, name, &v->i, n);
+    else
+        pfs_table_u64(t, name, &v->u, n);
+}
+
+static double deviation(const struct pfs_moments *m)
+{
+    return m->n ? sqrt(m->m2 / (double)m->n) : NAN;
+}
+
+static double mean(const struct pfs_moments *m)
+{
+    return m->n ? m->mean : NAN;
+}
+
+static void put_moments(struct pfs_text *t, enum pfs_type type, const struct pfs_moments *m)
+{
+    pfs_table_begin(t);
+    pfs_table_i64(t, "count", &m->n, 1);
+    pfs_table_i64(t, "nan", &m->nan, 1);
+    put_extreme(t, "min", type, &m->min, 1);
+    put_extreme(t, "max", type, &m->max, 1);
+    pfs_table_f64(t, "mean", (double[]){mean(m)}, 1);
+    pfs_table_f64(t, "std", (double[]){deviation(m)}, 1);
+    pfs_table_f64(t, "low", &m->low, 1);
+    pfs_table_f64(t, "m2", &m->m2, 1);
+}
+
+/* Copy the pixels of a row that are not nodata, close together; how many there are. */
+#define KEEP(T) \
+    { const T *s = from; T *d = to; T gap = (T)nodata; \
+      for (int64_t i = 0; i < n; i++) { d[kept] = s[i]; kept += s[i] != gap; } } break
+
+static int64_t keep_row(enum pfs_type type, double nodata, const void *from, void *to, int64_t n)
+{
+    int64_t kept = 0;
+    switch (type) {
+    case PFS_U32: KEEP(uint32_t);
+    case PFS_U64: KEEP(uint64_t);
+    case PFS_I32: KEEP(int32_t);
+    case PFS_I64: KEEP(int64_t);
+    case PFS_F32: KEEP(float);
+    case PFS_F64: KEEP(double);
+    default: break;
+    }
+    return kept;
+}
+
+/* Can a pixel of the type have this value at all? A float's nodata may lie between two floats (it is then the near one). */
+static bool holds(enum pfs_type type, double v)
+{
+    switch (type) {
+    case PFS_U32: return v == floor(v) && v >= 0 && v <= UINT32_MAX;
+    case PFS_U64: return v == floor(v) && v >= 0 && v < 0x1p64;
+    case PFS_I32: return v == floor(v) && v >= INT32_MIN && v <= INT32_MAX;
+    case PFS_I64: return v == floor(v) && v >= -0x1p63 && v < 0x1p63;
+    case PFS_F32: return fabs(v) <= FLT_MAX;
+    case PFS_F64: return true;
+    default: return false;
+    }
+}
+
+static int measure_plane(struct pfs_typed in, double nodata, struct pfs_moments *ret, struct pfs_err *err)
+{
+    bool gaps = holds(in.type, nodata);
+    PFS_AUTO_FREE char *kept = gaps ? pfs_pixels(in.w, pfs_type_size(in.type)) : NULL;
+    if (gaps && !kept)
+        return pfs_fail(err, ENOMEM, "stats: no memory for a row");
+    for (int64_t y = 0; y < in.h; y++) {
+        const char *row = (const char *)in.px + y * in.row;
+        struct pfs_moments m;
+        int64_t n = gaps ? keep_row(in.type, nodata, row, kept, in.w) : in.w;
+        pfs_moments_row(in.type, gaps ? kept : row, n, &m);
+        m.nan += in.w - n;
+        pfs_moments_join(in.type, ret, &m);
+    }
+    return 0;
+}
+
+static int stats_partial(const void *p, const struct pfs_typed *in, int64_t n, struct pfs_blob *ret, struct pfs_err *err)
+{
+    double nodata = ((const struct stats_params *)p)->nodata;
+    PFS_AUTO_FREE uint64_t *count = NULL;
+    struct pfs_text t = {0};
+    struct pfs_moments m = {0};
+    if (n != 1)
+        return pfs_fail(err, EINVAL, "stats: one plane at a time");
+    if (is_counted(in->type)) {
+        if (!(count = pfs_array(VALUES, sizeof *count)))
+            return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
+        int e = count_plane(*in, count, err);
+        if (e)
+            return e;
+        uint64_t out = exclude(in->type, nodata, count);
+        m = moments_of(in->type, count);
+        m.nan = (int64_t)out;
+    } else {
+        int e = measure_plane(*in, nodata, &m, err);
+        if (e)
+            return e;
+    }
+    put_moments(&t, in->type, &m);
+    if (count)
+        put_bins(&t, count);
+    return pfs_text_take(&t, ret) ? 0 : pfs_fail(err, ENOMEM, "stats: no memory for a partial");
+}
+
+/* ---- the model ---- */
+
+struct sum {                         /* a band's, or everything's */
+    struct pfs_moments m;
+    uint64_t *count;                 /* NULL until the first part with bins */
+};
+
+struct model {                       /* the columns, bands + 1 values each */
+    enum pfs_type type;
+    int64_t n, *pixels, *nan;
+    union pfs_extreme *min, *max;
+    double *mean, *std, *p[PERCENTILES];
+};
+
+static bool same_class(enum pfs_type type, enum pfs_type column)
+{
+    return column == (pfs_type_is_float(type) ? PFS_F64 : pfs_type_is_signed(type) ? PFS_I64 : PFS_U64);
+}
+
+static bool read_part(struct pfs_blob part, enum pfs_type type, struct pfs_moments *ret, struct pfs_column *ret_bins,
+                      bool *has_bins)
+{
+    struct pfs_column c[7];
+    static const char *const names[] = {"count", "nan", "min", "max", "mean", "low", "m2"};
+    if (!pfs_table_valid(part))
+        return false;
+    for (int i = 0; i < 7; i++)
+        if (!pfs_table_column(part, names[i], &c[i]) || c[i].n != 1)
+            return false;
+    if (!same_class(type, c[2].type) || c[3].type != c[2].type)
+        return false;
+    *ret = (struct pfs_moments){.n = pfs_column_i64(&c[0], 0), .nan = pfs_column_i64(&c[1], 0),
+                                .min.i = pfs_column_i64(&c[2], 0), .max.i = pfs_column_i64(&c[3], 0),
+                                .mean = pfs_column_f64(&c[4], 0), .low = pfs_column_f64(&c[5], 0),
+                                .m2 = pfs_column_f64(&c[6], 0)};
+    if (ret->n == 0)
+        ret->mean = 0;
+    *has_bins = pfs_table_column(part, "bins", ret_bins);
+    return ret->n >= 0 && ret->n <= plane_max && ret->nan >= 0 && ret->nan <= plane_max && *has_bins == is_counted(type);
+}
+
+/* Add a part to a band's sum. */
+static int add_part(struct sum *s, enum pfs_type type, struct pfs_blob part, struct pfs_err *err)
+{
+    struct pfs_moments m;
+    struct pfs_column bins;
+    bool has_bins;
+    if (!part.size)
+        return 0;
+    if (!read_part(part, type, &m, &bins, &has_bins))
+        return pfs_fail(err, EIO, "stats: malformed partial");
+    if (has_bins && !s->count && !(s->count = pfs_array(VALUES, sizeof *s->count)))
+        return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
+    if (has_bins && !add_bins(&bins, s->count))
+        return pfs_fail(err, EIO, "stats: malformed partial");
+    pfs_moments_join(type, &s->m, &m);
+    return 0;
+}
+
+/* Fill in one value of each column from a sum. */
+static void set_values(struct model *t, int64_t i, const struct sum *s)
+{
+    struct pfs_moments m = s->m;
+    double p[PERCENTILES];
+    for (int k = 0; k < PERCENTILES; k++)
+        p[k] = NAN;
+    if (s->count) {
+        m = moments_of(t->type, s->count);
+        m.nan = s->m.nan;
+        if (m.n > 0)
+            percentiles_of(t->type, s->count, m.n, p);
+    }
+    t->pixels[i] = m.n;
+    t->nan[i] = m.nan;
+    t->min[i] = m.min;
+    t->max[i] = m.max;
+    if (!m.n && pfs_type_is_float(t->type))
+        t->min[i].f = t->max[i].f = NAN;
+    t->mean[i] = mean(&m);
+    t->std[i] = deviation(&m);
+    for (int k = 0; k < PERCENTILES; k++)
+        t->p[k][i] = p[k];
+}
+
+static void join(struct sum *all, const struct sum *band, enum pfs_type type)
+{
+    pfs_moments_join(type, &all->m, &band->m);
+    for (int v = 0; band->count && v < VALUES; v++)
+        all->count[v] += band->count[v];
+}
+
+static bool model_create(struct model *t, enum pfs_type type, int64_t n)
+{
+    *t = (struct model){.type = type, .n = n, .pixels = pfs_array(n, 8), .nan = pfs_array(n, 8), .min = pfs_array(n, 8),
+                        .max = pfs_array(n, 8), .mean = pfs_array(n, 8), .std = pfs_array(n, 8)};
+    bool ok = t->pixels && t->nan && t->min && t->max && t->mean && t->std;
+    for (int k = 0; k < PERCENTILES; k++)
+        ok = (t->p[k] = pfs_array(n, 8)) && ok;
+    return ok;
+}
+
+static void model_finish(struct model *t)
+{
+    free(t->pixels);
+    free(t->nan);
+    free(t->min);
+    free(t->max);
+    free(t->mean);
+    free(t->std);
+    for (int k = 0; k < PERCENTILES; k++)
+        free(t->p[k]);
+}
+
+static void model_put(const struct model *t, struct pfs_text *ret)
+{
+    pfs_table_begin(ret);
+    pfs_table_i64(ret, "count", t->pixels, t->n);
+    pfs_table_i64(ret, "nan", t->nan, t->n);
+    put_extreme(ret, "min", t->type, t->min, t->n);
+    put_extreme(ret, "max", t->type, t->max, t->n);
+    pfs_table_f64(ret, "mean", t->mean, t->n);
+    pfs_table_f64(ret, "std", t->std, t->n);
+    for (int k = 0; k < PERCENTILES; k++)
+        pfs_table_f64(ret, percentile[k].name, t->p[k], t->n);
+    pfs_table_i64(ret, "skipped", NULL, 0);
+}
+
+static int fill(struct model *t, struct sum *band, struct sum *all, const struct pfs_shape *in,
+                const struct pfs_blob *parts, int64_t n, struct pfs_err *err)
+{
+    for (int64_t c = 0; c < in->c; c++) {
+        int e = 0;
+        band->m = (struct pfs_moments){0};
+        if (band->count)
+            memset(band->count, 0, VALUES * sizeof *band->count);
+        for (int64_t i = c; i < n && !e; i += in->c)
+            e = add_part(band, in->type, parts[i], err);
+        if (!e && band->count && !all->count && !(all->count = pfs_array(VALUES, sizeof *all->count)))
+            e = pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
+        if (e)
+            return e;
+        set_values(t, c, band);
+        join(all, band, in->type);
+    }
+    set_values(t, in->c, all);
+    return 0;
+}
+
+static int stats_merge(const void *p, const struct pfs_shape *in, const struct pfs_blob *parts, int64_t n,
+                       struct pfs_blob *ret, struct pfs_err *err)
+{
+    struct pfs_text text = {0};
+    struct sum band = {0}, all = {0};
+    struct model t;
+    (void)p;
+    if (n != pfs_shape_planes(in))
+        return pfs_fail(err, EINVAL, "stats: %lld partials for %lld planes", (long long)n,
+                        (long long)pfs_shape_planes(in));
+    int e = model_create(&t, in->type, in->c + 1) ? 0 : pfs_fail(err, ENOMEM, "stats: no memory for a model");
+    if (!e)
+        e = fill(&t, &band, &all, in, parts, n, err);
+    if (!e) {
+        model_put(&t, &text);
+        e = pfs_text_take(&text, ret) ? 0 : pfs_fail(err, ENOMEM, "stats: no memory for a model");
+    }
+    model_finish(&t);
+    free(band.count);
+    free(all.count);
+    return e;
+}
+
+static size_t stats_memory(const void *p, const struct pfs_shape *in)
+{
+    (void)p;
+    return (PFS_TALLY_LANES * sizeof(uint32_t) + sizeof(uint64_t)) * VALUES + (size_t)in->x * 8;
+}
+
+const struct pfs_op pfs_op_stats = {
+    .name = "stats", .doc = "count, extremes, mean, standard deviation and percentiles per band",
+    .paper = "Chan, Golub, LeVeque, The American Statistician 37 (1983) 242", .rev = 1,
+    .params = params, .n_params = sizeof params / sizeof *params, .params_size = sizeof(struct stats_params),
+    .partial = stats_partial, .merge = stats_merge, .memory = stats_memory,
+};
