@@ -62,28 +62,33 @@ $(BUILD)/%.a:
 $(BUILD)/src/fs/%.o: CFLAGS_ALL += $(FUSE_CFLAGS)
 $(BUILD)/src/io/%.o: CFLAGS_ALL += $(HDF5_CFLAGS)
 $(BUILD)/src/kernels/%.o $(BUILD)/src/ops/%.o: OPT := $(patsubst -O2,-O3,$(OPT))
-$(BUILD)/src/cli/%.o $(BUILD)/src/fs/%.o: CFLAGS_ALL += -DPLANEFS_LIBEXEC='"$(libexecdir)"'
+$(BUILD)/src/cli/%.o: CFLAGS_ALL += -DPLANEFS_LIBEXEC='"$(libexecdir)"'
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c)): $(BUILD)/prefix
 $(BUILD)/src/%.o: CFLAGS_ALL += -DPLANEFS_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# A change of compiler, flags, version or prefix rebuilds.
-flags_now := $(CC) $(CFLAGS_ALL) $(VERSION) $(libexecdir)
-ifneq ($(strip $(flags_now)),$(strip $(file <$(BUILD)/flags)))
+# A change of compiler, flags or version rebuilds; of the prefix, the commands alone.
+$(BUILD)/flags: now := $(CC) $(CFLAGS_ALL) $(VERSION)
+$(BUILD)/prefix: now := $(libexecdir)
+ifneq ($(strip $(CC) $(CFLAGS_ALL) $(VERSION)),$(strip $(file <$(BUILD)/flags)))
 .PHONY: $(BUILD)/flags
 endif
-$(BUILD)/flags:
-	@$(shell mkdir -p $(@D))$(file >$@,$(flags_now))
+ifneq ($(libexecdir),$(strip $(file <$(BUILD)/prefix)))
+.PHONY: $(BUILD)/prefix
+endif
+$(BUILD)/flags $(BUILD)/prefix:
+	@$(shell mkdir -p $(@D))$(file >$@,$(now))
 
 # Unit tests: tests/{unit,kernels,golden}/NAME.c is one cmocka program each; it links the whole core and daemon.
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/kernels/*.c tests/golden/*.c))
 $(unit_bin): %: %.o $(BUILD)/libdaemon.a $(BUILD)/libplanefs.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS) -lcmocka
 
-# Fuzz targets: tests/fuzz/NAME.c has LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/. `replay` builds them
-# with a plain main that reads files, so that every test run replays the corpora.
+# Fuzz targets: tests/fuzz/NAME.c has LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/. The replay programs
+# have a plain main that reads files instead, so that every test run replays the corpora.
 fuzz_src   := $(wildcard tests/fuzz/*.c)
 replay_bin := $(patsubst %.c,$(BUILD)/%-replay,$(fuzz_src))
 fuzz_bin   := $(patsubst %.c,$(BUILD)/%-fuzz,$(fuzz_src))

@@ -1,0 +1,128 @@
+"""Promise 1: the size of every file is exact before anything is computed, whatever program asks."""
+import hashlib
+import mmap
+import os
+import subprocess
+
+import pytest
+
+import harness
+import sources
+
+
+def digest(data):
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def by_read(m, name, folder):
+    return (m / name).read_bytes()
+
+
+def by_cat(m, name, folder):
+    return harness.check("cat", m / name)
+
+
+def by_dd(m, name, folder):
+    return harness.check("dd", f"if={m / name}", "bs=777", "status=none")
+
+
+def by_tail(m, name, folder):
+    return harness.check("tail", "-c", "+1", m / name)
+
+
+def by_mmap(m, name, folder):
+    with open(m / name, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as view:
+        return view[:]
+
+
+def by_cp(m, name, folder):
+    harness.check("cp", m / name, folder / "copy")
+    return (folder / "copy").read_bytes()
+
+
+def tree_by_copy(m, folder):
+    harness.check("cp", "-r", f"{m.path}/.", folder / "out")
+
+
+def tree_by_tar(m, folder):
+    (folder / "out").mkdir()
+    harness.check("sh", "-c", f"tar -C {m.path} --exclude=./.planefs -cf - . | tar -C {folder}/out -xf -")
+
+
+def tree_by_tar_sparse(m, folder):
+    (folder / "out").mkdir()
+    harness.check("sh", "-c", f"tar -C {m.path} --exclude=./.planefs -cSf - . | tar -C {folder}/out -xf -")
+
+
+def tree_by_rsync(m, folder):
+    harness.check("rsync", "-a", "--exclude=/.planefs", f"{m.path}/", folder / "out")
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    return sources.zoo(tmp_path_factory.mktemp("zoo"))
+
+
+def sizes(m):
+    """Size of every listed file, and st_blocks with it; costs no job."""
+    found = {}
+    for name in m.files():
+        s = os.stat(m / name)
+        assert s.st_blocks == (s.st_size + 511) // 512, name
+        assert s.st_size > 0, name
+        found[name] = s.st_size
+    assert m.jobs() == 0, "looking at sizes computed something"
+    return found
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """What plain read(2) gave for each file, filled by the first test and compared with by the others."""
+    return {}
+
+
+@pytest.mark.parametrize("way", [by_read, by_cat, by_dd, by_tail, by_mmap, by_cp])
+def test_each_file(mount, zoo, folder, reference, way):
+    m = mount(zoo)
+    expected = sizes(m)
+    assert len(expected) > 100
+    for name, size in expected.items():
+        data = way(m, name, folder)
+        assert len(data) == size, f"{name}: stat says {size}, {way.__name__} got {len(data)}"
+        assert reference.setdefault(name, digest(data)) == digest(data), f"{name}: other bytes by {way.__name__}"
+
+
+@pytest.mark.parametrize("way", [tree_by_copy, tree_by_tar, tree_by_tar_sparse, tree_by_rsync])
+def test_whole_tree(mount, zoo, folder, reference, way):
+    m = mount(zoo)
+    expected = sizes(m)
+    way(m, folder)
+    for name, size in expected.items():
+        data = (folder / "out" / name).read_bytes()
+        assert len(data) == size, f"{name}: stat says {size}, {way.__name__} copied {len(data)}"
+        assert reference.setdefault(name, digest(data)) == digest(data), f"{name}: other bytes by {way.__name__}"
+
+
+def test_wc_counts_what_stat_says(mount, zoo):
+    m = mount(zoo)
+    expected = sizes(m)
+    names = list(expected)
+    lines = subprocess.run(["wc", "-c", *names], cwd=m.path, capture_output=True, text=True, check=True).stdout
+    counted = {line.split(None, 1)[1]: int(line.split(None, 1)[0]) for line in lines.splitlines()[:len(names)]}
+    assert counted == expected
+
+
+@pytest.mark.parametrize("data", ["em_fibsem", "derived_5d", "hdf5", "ome_small"])
+def test_public_data(mount, shared, data):
+    m = mount(shared(data))
+    wrong = {n: (s, len((m / n).read_bytes())) for n, s in sizes(m).items() if "/volume/" in n or n.endswith(".json")}
+    assert wrong and all(size == got for size, got in wrong.values()), wrong
+
+
+def test_du_and_tail_of_an_uncomputed_file(mount, zoo):
+    m = mount(zoo)
+    name = "em/corrected/sec_0003.tif"
+    size = os.stat(m / name).st_size
+    assert int(harness.check("du", "--apparent-size", "-B1", m / name).split()[0]) == size
+    assert len(harness.check("tail", "-c", "100", m / name)) == 100
+    assert (m / name).read_bytes()[-100:] == harness.check("tail", "-c", "100", m / name)
