@@ -1,4 +1,4 @@
-"""Promise 3 under attack: malformed files beside good ones. The daemon lives, bad files say why, neighbours are right."""
+"""Promise 3 under attack: malformed files beside good ones. The daemon lives, bad files say why, the good are right."""
 import os
 import shutil
 

@@ -133,8 +133,8 @@ def test_section_stack_by_names(mount, folder, case):
     for i, number in enumerate(numbers):
         where = {"z": f"z{number}/c0.tif", "t": f"t{number}/z0/c0.tif", "c": f"z0/c{number}.tif"}[axis]
         np.testing.assert_array_equal(tifffile.imread(m / "stack/slice" / where), sources.texture((12, 14), seed=i))
-        stem = names[i][:-4]
-        np.testing.assert_array_equal(tifffile.imread(m / f"stack/source/{stem}.tif"), sources.texture((12, 14), seed=i))
+        plane = tifffile.imread(m / f"stack/source/{names[i][:-4]}.tif")
+        np.testing.assert_array_equal(plane, sources.texture((12, 14), seed=i))
 
 
 def test_several_letters_vary_together(mount, folder):
