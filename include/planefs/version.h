@@ -1,4 +1,4 @@
-/* The version of planefs, as `planefs --version` and every header planefs writes say it. */
+/* The version, as programs print it and TIFF headers carry it. */
 #ifndef PLANEFS_VERSION_H
 #define PLANEFS_VERSION_H
 
