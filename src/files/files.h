@@ -4,9 +4,10 @@
  * the text of a report. To add one: src/files/NAME.c and a line in src/files/files.def; lookup and readdir come from
  * the pattern.
  *
- * Patterns: path parts separated by '/'. {t} {z} {c} {y} {x} are canonical decimal numbers as shown to users (section
- * numbers), {n} a small number, {name} a plane's NAME, {view} a view's text (with @parameters). "[t{t}/]" is listed only
- * where T > 1. A number part ({t} {z} {c} ...) is found by lookup but its folder lists nothing beyond existing planes.
+ * Patterns: path parts separated by '/'. {t} {z} {c} {y} {x} are canonical decimal numbers as shown to users
+ * (section numbers), {n} a small number, {name} a plane's NAME, {view} a view's text (with @parameters). "[t{t}/]" is
+ * listed only where T > 1. A number part ({t} {z} {c} ...) is found by lookup but its folder lists nothing beyond
+ * existing planes.
  * A literal part or {view} may carry @key=value,... before its suffix when `parameters` is set. */
 #ifndef PLANEFS_FILES_H
 #define PLANEFS_FILES_H
@@ -39,6 +40,8 @@ struct pfs_kind {
     /* reports: exactly size bytes. `table` is empty when model is NULL. */
     int (*text)(struct pfs_engine *e, const struct pfs_name *n, struct pfs_blob table, struct pfs_text *ret,
                 struct pfs_err *err);
+
+    bool (*applies)(const struct pfs_dataset *d);   /* is it there for this dataset at all; NULL: always */
 };
 
 extern const struct pfs_kind *const pfs_kinds[];    /* NULL-terminated, from files.def */

@@ -1,22 +1,12 @@
 /* Writes ImageJ's ImageDescription from a shape, its calibration and a recipe. Reads no pixel, so it never knows more
  * of the display range than the source said or the recipe promises. */
 #include "files/imagej.h"
+#include "files/json.h"
 
 #include <planefs/version.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-void pfs_number(double v, char text[PFS_NUMBER_MAX])
-{
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, PFS_NUMBER_MAX, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            return;
-    }
-}
 
 static void line(struct pfs_text *t, const char *key, double v)
 {
@@ -36,7 +26,7 @@ static bool known(double v)
     return isfinite(v) && v > 0;
 }
 
-static bool micrometre(const char *unit)
+const char *pfs_imagej_unit(const char *unit)
 {
     static const char *const names[] = {
         "um", "\xc2\xb5m", "\xce\xbcm", "\xb5m", "\\u00B5m", "\\u00b5m", "micron", "microns", "micrometer",
@@ -44,8 +34,8 @@ static bool micrometre(const char *unit)
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(unit, names[i]))
-            return true;
-    return false;
+            return names[0];
+    return unit;
 }
 
 /* JSON and Java properties escape characters alike; only the quotes have to go. */
@@ -54,7 +44,7 @@ static void unit(struct pfs_text *t, const char *name)
     PFS_AUTO_TEXT struct pfs_text quoted = {0};
     if (!*name)
         return;
-    pfs_text_json(&quoted, micrometre(name) ? "um" : name);
+    pfs_text_json(&quoted, pfs_imagej_unit(name));
     if (quoted.failed) {
         t->failed = true;
         return;

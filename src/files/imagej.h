@@ -22,9 +22,7 @@
  * plain text; bytes of it that would not survive are written as '?'. */
 void pfs_imagej_describe(struct pfs_text *ret, const struct pfs_shape *s, const char *recipe);
 
-/* A number as ImageJ, Java and JSON read it: the shortest decimal that gives the same double back. v is finite;
- * at most 24 characters. */
-enum { PFS_NUMBER_MAX = 25 };
-void pfs_number(double v, char text[PFS_NUMBER_MAX]);
+/* The unit as planefs writes it everywhere: "um" for micrometres in all their spellings, else as it is. */
+const char *pfs_imagej_unit(const char *unit);
 
 #endif

@@ -2,9 +2,9 @@
  *
  *     [file header][IFD 0][its strings and rationals][IFD 1] ... [IFD n-1][zeros][plane 0][plane 1] ...
  *
- * The pixels begin at a multiple of 4096, at least 4096 zero bytes behind the last byte that means something: a program
- * that reads on a little behind the header touches no pixel. One sample a pixel, one strip a plane, SampleFormat always,
- * PhotometricInterpretation 1, and no Orientation tag, which would make ImageJ ignore `images=`.
+ * The pixels begin at a multiple of 4096, at least 4096 zero bytes behind the last byte that means something: a
+ * program that reads on a little behind the header touches no pixel. One sample a pixel, one strip a plane,
+ * SampleFormat always, PhotometricInterpretation 1, and no Orientation tag, which would make ImageJ ignore `images=`.
  *
  * Three forms. Up to 4 GiB: classic TIFF with every IFD. Beyond: classic TIFF with one IFD and contiguous planes, which
  * ImageJ, Fiji, tifffile and Bio-Formats read by the description's `images=`. With `big`, or when a single plane is too
@@ -26,7 +26,7 @@ struct pfs_tiff {
     bool big_endian;                 /* of header and pixels */
     bool big;                        /* BigTIFF at any size */
     const char *description;         /* ASCII, lent; NULL or "": no ImageDescription */
-    double pixel[2];                 /* size of a pixel along y and x; no resolution tags when either is not known (0) */
+    double pixel[2];                 /* size of a pixel along y and x; 0: not known, no resolution tags */
 };
 
 struct pfs_tiff_layout {
