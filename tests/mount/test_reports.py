@@ -1,0 +1,65 @@
+"""Reports as JSON for Python and jq, whatever numbers they hold. Needs no mount: build/tests/unit/report writes them."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+HELPER = os.path.join(os.environ.get("PLANEFS_BUILD", "build"), "tests/unit/report")
+COLUMNS = ["count", "nan", "min", "max", "mean", "std", "p0_1", "p2", "p25", "p50", "p75", "p98", "p99_9"]
+
+pytestmark = pytest.mark.skipif(not os.path.exists(HELPER), reason="build the unit tests first: make unit")
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports")
+    subprocess.run([HELPER, folder], check=True, capture_output=True)
+    return folder
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def parse(path):
+    return json.loads(path.read_bytes().decode("ascii"), parse_constant=refuse)
+
+
+def test_stats(reports):
+    files = sorted(reports.glob("stats-*.json"))
+    assert len(files) == 40
+    sizes = {}
+    for path in files:
+        dtype, way = path.stem.split("-")[1:]
+        s = parse(path)
+        assert list(s) == ["planefs", "axes", "shape", "dtype", "ddof", "band", "name", *COLUMNS, "all", "skipped"]
+        assert list(s["all"]) == COLUMNS
+        assert s["dtype"] == dtype and s["band"] == [1, 2, 3] and s["name"] == ['red "1"', None, "é"]
+        assert all(len(s[c]) == 3 for c in COLUMNS)
+        assert s["skipped"] == list(range(95, 95 + 4 * int(way)))
+        whole = [s["count"], s["nan"]] + ([] if dtype.startswith("f") else [s["min"], s["max"]])
+        assert all(v is None or isinstance(v, int) for column in whole for v in column)
+        sizes.setdefault(dtype, set()).add(path.stat().st_size)
+    assert all(len(one) == 1 for one in sizes.values())
+    assert parse(reports / "stats-uint64-1.json")["min"][0] == 2**64 - 1
+    assert parse(reports / "stats-int64-2.json")["all"]["min"] == -2**63
+    assert parse(reports / "stats-float64-1.json")["mean"][0] == 1.7976931348623157e308
+    assert parse(reports / "stats-float32-3.json")["mean"] == [None, None, None]
+    assert parse(reports / "stats-uint8-1.json")["p50"][0] == 1.7976931348623157e308
+
+
+def test_info(reports):
+    s = parse(reports / "info.json")
+    assert s["shape"] == [1, 12, 3, 9000, 13750] and s["dtype"] == "uint16" and s["n_files"] == len(s["files"]) == 12
+    assert s["n_bad"] == 2
+    assert s["bad"] == [{"section": z, "error": "EOPNOTSUPP", "reason": "tiff: strip 0 is not there"} for z in (95, 96)]
+    assert s["unit"] == "um" and s["voxel"] == [0.03, 0.008, 0.008] and len(s["key"]) == 32
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="no jq")
+def test_jq(reports):
+    for path in reports.glob("*.json"):
+        r = subprocess.run(["jq", "-e", ".planefs == 1", path], capture_output=True, text=True)
+        assert (r.returncode, r.stdout, r.stderr) == (0, "true\n", ""), path

@@ -1,0 +1,151 @@
+/* The kinds of planes: exact sizes, what the headers say, display ranges, and the table of kinds itself. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "stand_in.h"
+
+#include "files/header.h"
+
+/* Size, header and planes of a name agree; the header is given. */
+static struct pfs_text whole(struct sample *s, const char *pattern, bool big_endian)
+{
+    struct pfs_text t = {0};
+    struct pfs_err err = {0};
+    int64_t size;
+    s->name.kind = kind(pattern);
+    if (s->name.kind->size(&s->name, &size, &err) || s->name.kind->head(&s->name, big_endian, &t, &err))
+        fail_msg("%s: %s", pattern, err.text);
+    assert_int_equal(size, (int64_t)t.n + s->name.kind->n_planes(&s->name) * pfs_shape_plane_bytes(&s->view.shape));
+    return t;
+}
+
+static bool contains(const struct pfs_text *t, const char *s)
+{
+    return memmem(t->s, t->n, s, strlen(s)) != NULL;
+}
+
+static void table(void **state)
+{
+    (void)state;
+    for (int i = 0; pfs_kinds[i]; i++) {
+        const struct pfs_kind *k = pfs_kinds[i];
+        assert_true(k->doc && *k->doc);
+        assert_non_null(k->size);
+        assert_true(k->view ? !strstr(k->pattern, "{view}") : strstr(k->pattern, "{view}") != NULL);
+        assert_true(k->planes ? k->head && k->n_planes && k->plane && !k->text && !k->model : k->text && !k->head);
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(k->pattern, pfs_kinds[j]->pattern);
+    }
+}
+
+static void single_planes(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, 12, 95, 1);
+    s.d.shape.cal.range[1] = s.view.shape.cal.range[1] = 4095;
+    static const char *const patterns[] = {"slice/[t{t}/]z{z}/c{c}.tif", "{view}/{name}.tif"};
+    for (int i = 0; i < 2; i++)
+        for (int type = PFS_U8; type < PFS_N_TYPES; type++) {
+            s.view.shape.type = (enum pfs_type)type;
+            struct pfs_text little = whole(&s, patterns[i], false), big = whole(&s, patterns[i], true);
+            assert_int_equal(little.n, big.n);
+            assert_memory_equal(little.s, "II*", 4);
+            assert_memory_equal(big.s, "MM\0*", 4);
+            const char *expected = type == PFS_I16
+                ? "ImageJ=1.53t\nunit=um\nspacing=0.03\nmin=32768\nmax=36863\nplanefs=0.1.0 source"
+                : "ImageJ=1.53t\nunit=um\nspacing=0.03\nmin=0\nmax=4095\nplanefs=0.1.0 source";
+            assert_true(contains(&little, expected) && contains(&big, expected));
+            pfs_text_finish(&little);
+            pfs_text_finish(&big);
+            s.name.at = (struct pfs_at){0, 7, 2};
+            struct pfs_at at = s.name.kind->plane(&s.name, 0);
+            assert_true(at.t == 0 && at.z == 7 && at.c == 2);
+        }
+    drop(&s);
+}
+
+/* A plane of a few hundred megapixels, and one that no TIFF holds. */
+static void large_planes(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct pfs_err err;
+    int64_t size;
+    make(&s, 1, 0, 1);
+    s.view.shape.y = s.view.shape.x = 100000;
+    struct pfs_text t = whole(&s, "{view}/{name}.tif", false);
+    assert_memory_equal(t.s, "II+", 4);                    /* over 4 GiB: BigTIFF */
+    pfs_text_finish(&t);
+    s.view.shape.x = (int64_t)1 << 33;
+    assert_int_equal(s.name.kind->size(&s.name, &size, &err), -EFBIG);
+    s.view.shape.y = INT64_MAX / 4;
+    assert_int_equal(s.name.kind->size(&s.name, &size, &err), -EFBIG);
+    drop(&s);
+}
+
+static void ranged(struct sample *s, enum pfs_type type, double low, double high, int n, ...)
+{
+    struct pfs_recipe_step step[4];
+    double range[2];
+    va_list texts;
+    va_start(texts, n);
+    for (int i = 0; i < n; i++)
+        step[i] = (struct pfs_recipe_step){.text = va_arg(texts, char *)};
+    va_end(texts);
+    s->view.recipe = (struct pfs_recipe){.n = n, .step = step};
+    s->view.shape.type = type;
+    pfs_header_range(&s->name, range);
+    assert_true(range[0] == low && range[1] == high);
+    s->view.recipe = (struct pfs_recipe){0};
+}
+
+/* The source's range is not a result's; what an operator says counts; masks and contrast are known. */
+static void ranges(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, 1, 0, 1);
+    static const double carried[][2] = {{0, 0}, {50, 1579}, {0, 255}};
+    for (int i = 0; i < 3; i++) {
+        memcpy(s.d.shape.cal.range, carried[i], sizeof carried[i]);
+        memcpy(s.view.shape.cal.range, carried[i], sizeof carried[i]);
+        ranged(&s, PFS_U16, carried[i][0], carried[i][1], 0);
+        ranged(&s, PFS_U16, carried[i][0], carried[i][1], 1, "crop/1 y=0 x=0 h=1 w=1");
+        ranged(&s, PFS_F32, 0, 0, 1, "destripe/1 scales=6");
+        ranged(&s, PFS_U8, 0, 255, 2, "invert/1", "contrast/1 bits=8");
+        ranged(&s, PFS_U8, 0, 255, 3, "invert/1", "contrast/1 bits=8", "crop/1 y=0");
+        ranged(&s, PFS_U16, 0, 0, 1, "contrast/1 bits=16");
+        ranged(&s, PFS_U8, 0, 255, 1, "otsu/2 scope=channel");
+        ranged(&s, PFS_U8, 0, 0, 1, "invert/1");
+        ranged(&s, PFS_U8, 0, 0, 1, "contraster/1");
+        s.view.shape.cal.range[0] = 0, s.view.shape.cal.range[1] = 3;
+        ranged(&s, PFS_U8, 0, 3, 1, "kmeans/1 k=4");
+    }
+    drop(&s);
+}
+
+static void recipes(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, 1, 0, 1);
+    struct pfs_recipe_step step[] = {{.text = "invert/1"}, {.text = "destripe/1 a=1 b=2:3"}};
+    s.view.recipe = (struct pfs_recipe){.n = 2, .step = step};
+    struct pfs_text t = whole(&s, "{view}/{name}.tif", false);
+    assert_true(contains(&t, "\nplanefs=0.1.0 invert/1 | destripe/1 a=1 b=2:3"));
+    pfs_text_finish(&t);
+    drop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table), cmocka_unit_test(single_planes), cmocka_unit_test(large_planes),
+        cmocka_unit_test(ranges), cmocka_unit_test(recipes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
