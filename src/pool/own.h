@@ -12,6 +12,7 @@ struct pfs_job {
     struct pfs_order order;
     int memory_fd;              /* result of an order without a descriptor, -1 */
     bool cancelled;
+    bool retried;               /* handed out anew after its worker had spoken out of turn */
     bool opening;               /* an I/O thread is in order.open: the job must outlive it */
     bool finished;              /* its end has come, but `opening` holds it */
     int code;                   /* that end */

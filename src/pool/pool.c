@@ -132,10 +132,33 @@ static void retire(struct pfs_pool *p, struct worker *w)
     p->restarts--;   /* old age is no accident */
 }
 
+/* An answer to another job may be the worker's last lie about an earlier one: the job it holds now is tried once more. */
+static void try_again(struct pfs_pool *p, struct worker *w)
+{
+    struct pfs_job *j = w->job;
+    kill(w->pid, SIGKILL);
+    if (!j || j->opening || j->cancelled || j->retried) {
+        bury(p, w, "the worker broke the rules of the wire");
+        return;
+    }
+    w->job = NULL;
+    bury(p, w, NULL);
+    if (j->memory_fd >= 0)
+        close(j->memory_fd);
+    j->memory_fd = -1;
+    j->retried = true;
+    j->next = p->queue[j->order.role];
+    p->queue[j->order.role] = j;
+}
+
 static void on_done(struct pfs_pool *p, struct worker *w, const struct pfs_packet *packet)
 {
     struct pfs_done d;
-    if (!w->job || packet->job != w->job->id || w->job->opening || pfs_wire_read_done(packet, &d, NULL) < 0) {
+    if (!w->job || packet->job != w->job->id) {
+        try_again(p, w);
+        return;
+    }
+    if (w->job->opening || pfs_wire_read_done(packet, &d, NULL) < 0) {
         kill(w->pid, SIGKILL);
         bury(p, w, "the worker broke the rules of the wire");
         return;
