@@ -1,4 +1,5 @@
-"""Reports as JSON for Python and jq, whatever numbers they hold. Needs no mount: build/tests/unit/report writes them."""
+"""Reports as JSON for Python and jq, whatever numbers they hold. build/tests/unit/report writes them; no mount needed.
+"""
 import json
 import os
 import shutil

@@ -1,6 +1,7 @@
 """Synthesised TIFF headers, opened by the programs users have: tifffile, libtiff, libvips, ImageJ.
 
 Needs no mount: build/tests/unit/tiff_header writes sample files of every type, byte order and form."""
+import itertools
 import os
 import shutil
 import subprocess
@@ -40,7 +41,7 @@ def name(dtype, order, dims, big):
 
 
 def every(big=(False, True)):
-    return [pytest.param(d, o, n, b, id=name(d, o, n, b)) for d in TYPES for o in ("le", "be") for n in DIMS for b in big]
+    return [pytest.param(*case, id=name(*case)) for case in itertools.product(TYPES, ("le", "be"), DIMS, big)]
 
 
 @pytest.mark.parametrize("dtype,order,dims,big", every())
@@ -126,7 +127,8 @@ for (i = 0; i < list.length; i++) {
          + "|" + d2s(vy, 9) + "|" + d2s(vz, 9) + "|" + Stack.getFrameInterval() + "|" + low + "|" + high + "|";
     for (s = 1; s <= nSlices; s++) {
         setSlice(s);
-        line = line + calibrate(getPixel(0, 0)) + "," + calibrate(getPixel(36, 12)) + "," + calibrate(getPixel(5, 3)) + ";";
+        line = line + calibrate(getPixel(0, 0)) + "," + calibrate(getPixel(36, 12)) + ","
+             + calibrate(getPixel(5, 3)) + ";";
     }
     print(line);
     close();
