@@ -2,7 +2,6 @@
 #
 # Everything built lies under $(BUILD). Flags of libraries are asked for when they are first used, not when this file is
 # read, so that `make deps` may install them before.
-VERSION := 0.1.0
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -64,16 +63,15 @@ $(BUILD)/src/io/%.o: CFLAGS_ALL += $(HDF5_CFLAGS)
 $(BUILD)/src/kernels/%.o $(BUILD)/src/ops/%.o: OPT := $(patsubst -O2,-O3,$(OPT))
 $(BUILD)/src/cli/%.o: CFLAGS_ALL += -DPLANEFS_LIBEXEC='"$(libexecdir)"'
 $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c)): $(BUILD)/prefix
-$(BUILD)/src/%.o: CFLAGS_ALL += -DPLANEFS_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# A change of compiler, flags or version rebuilds; of the prefix, the commands alone.
-$(BUILD)/flags: now := $(CC) $(CFLAGS_ALL) $(VERSION)
+# A change of compiler or flags rebuilds; of the prefix, the commands alone.
+$(BUILD)/flags: now := $(CC) $(CFLAGS_ALL)
 $(BUILD)/prefix: now := $(libexecdir)
-ifneq ($(strip $(CC) $(CFLAGS_ALL) $(VERSION)),$(strip $(file <$(BUILD)/flags)))
+ifneq ($(strip $(CC) $(CFLAGS_ALL)),$(strip $(file <$(BUILD)/flags)))
 .PHONY: $(BUILD)/flags
 endif
 ifneq ($(libexecdir),$(strip $(file <$(BUILD)/prefix)))
@@ -104,7 +102,7 @@ unit: $(unit_bin)
 tests: $(unit_bin) $(replay_bin)
 
 # One runner, one summary: the checks, the unit programs and the mounts are all cases of one pytest run.
-PYTEST = PYTHONDONTWRITEBYTECODE=1 BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -p no:cacheprovider -q -ra
+PYTEST = PYTHONDONTWRITEBYTECODE=1 BUILD=$(abspath $(BUILD)) PLANEFS_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -p no:cacheprovider -q -ra
 
 ## test: build, then every check and test, with one summary (installs what is missing first)
 test:
@@ -121,8 +119,7 @@ check:
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/checks/run.py
 
 lint_src = $(wildcard src/*/*.c tests/unit/*.c tests/kernels/*.c tests/golden/*.c tests/fuzz/*.c tests/fuzz/replay/*.c)
-lint_flags = $(filter-out -O%,$(CFLAGS_ALL)) -Werror $(FUSE_CFLAGS) $(HDF5_CFLAGS) -DPLANEFS_LIBEXEC='""' \
-             -DPLANEFS_VERSION='""' -fsyntax-only
+lint_flags = $(filter-out -O%,$(CFLAGS_ALL)) -Werror $(FUSE_CFLAGS) $(HDF5_CFLAGS) -DPLANEFS_LIBEXEC='""' -fsyntax-only
 
 ## lint: warnings of gcc and clang as errors, cppcheck where there is one, and the quick checks
 lint: check

@@ -23,6 +23,7 @@ def test_program(source, record_property):
     assert done.returncode == 0, done.stdout[-8000:]
     ran = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", done.stdout))
     record_property("cmocka", ran)
+    record_property("cmocka skipped", sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test", done.stdout)))
     if not ran:
         pytest.skip(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "nothing ran")
 

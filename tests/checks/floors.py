@@ -22,8 +22,8 @@ DAEMON = ["base", "wire", "cache", "pool", "catalog", "engine", "files", "fs", "
 for _i, _floor in enumerate(DAEMON):
     ALLOWED.setdefault(_floor, DAEMON[: _i + 1])
 
-# Public headers of include/planefs and the floor each belongs to.
-BASE_HEADERS = "err type shape plane mem text hash blob table".split()
+# Public headers of include/planefs and the floor each belongs to; those in a folder belong to the floor of its name.
+BASE_HEADERS = "err type shape plane mem text hash blob table version".split()
 HEADER_FLOOR = {**{h: "base" for h in BASE_HEADERS}, "io": "io", "ops": "ops", "stack": "stack"}
 EXCEPTION = {("src/wire/record.h", "planefs/io.h"), ("src/wire/record.c", "planefs/io.h")}
 
@@ -49,15 +49,13 @@ def _includes(path):
 
 
 def _floor_of_header(name):
-    stem = name[len("planefs/"):-2]
-    if stem in HEADER_FLOOR:
-        return HEADER_FLOOR[stem]
-    return "kernels" if stem.startswith("kernel") else None
+    folder, _, stem = name[len("planefs/"):-2].rpartition("/")
+    return folder if folder in ALLOWED else HEADER_FLOOR.get(stem)
 
 
 def _floor_of_file(root, path):
     parts = path.relative_to(root).parts
-    return parts[1] if parts[0] == "src" else _floor_of_header("planefs/" + parts[-1])
+    return parts[1] if parts[0] == "src" else _floor_of_header("/".join(parts[1:]))
 
 
 def _target(name, quoted, path):
@@ -80,7 +78,7 @@ def _pin(where, number, name):
 def problems(root):
     root = Path(root)
     algebra = set()
-    files = sorted([*root.glob("src/**/*.[ch]"), *root.glob("src/**/*.def"), *root.glob("include/planefs/*.h")])
+    files = sorted([*root.glob("src/**/*.[ch]"), *root.glob("src/**/*.def"), *root.glob("include/planefs/**/*.h")])
     for path in files:
         where = path.relative_to(root).as_posix()
         floor = _floor_of_file(root, path)

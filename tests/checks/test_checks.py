@@ -25,6 +25,8 @@ BAD = [
     ("floors", "src/worker/a.c", '#include "cache/cache.h"\n', "worker must not include"),
     ("floors", "src/cache/a.c", '#include "wire/wire.h"\n', "cache must not include"),
     ("floors", "src/wire/a.c", "#include <planefs/io.h>\n", "wire must not include"),
+    ("floors", "include/planefs/kernels/a.h", "#include <planefs/ops.h>\n", "kernels must not include"),
+    ("floors", "src/io/a.c", "#include <planefs/kernels/a.h>\n", "io must not include"),
     ("floors", "include/planefs/shape.h", "#include <planefs/stack.h>\n", "base must not include"),
     ("floors", "src/io/a.c", "#include <planefs/nowhere.h>\n", "io must not include"),
     ("floors", "src/attic/a.c", "\n", "its floor is not known"),
