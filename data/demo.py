@@ -1,6 +1,7 @@
 """The demonstration: makes the data once, mounts it, walks through the tree and leaves it mounted."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import make_demo
 
+SYNTHETIC = Path(__file__).resolve().parent / "wholebrain.synthetic"
 BUILD = Path(os.environ.get("BUILD", Path(__file__).resolve().parents[1] / "build"))
 HOME = BUILD / "demo"
 DATA, MOUNT, CACHE = HOME / "data", HOME / "mnt", HOME / "cache"
@@ -53,6 +55,7 @@ def main():
     if not (DATA / "cells.tif").exists():
         print("making the demonstration data ...")
         make_demo.make(DATA)
+    shutil.copy(SYNTHETIC, DATA)
     mount()
     show("What is on disk, and what the mount makes of it")
     print("   ", ", ".join(sorted(p.name for p in DATA.iterdir())), "->")
@@ -62,12 +65,15 @@ def main():
     for name in ("em", "cells"):
         statistics(MOUNT / name / "stats.json")
     show("Sizes are exact before anything is computed; a plane is computed when it is first read, and once")
-    for name in ("em/slice/z5605/c0.tif", "em/destriped/05605.tif", "em/corrected/05605.tif", "cells/pca/1.tif"):
+    for name in ("em/slice/z5605/c0.tif", "em/destriped/05605.tif", "em/corrected/05605.tif", "cells/pca/1.tif",
+                 "wholebrain/slice/z9000/c0.tif"):
         promised = os.stat(MOUNT / name).st_size
         size, first = timed(MOUNT / name)
         _, second = timed(MOUNT / name)
         assert size == promised
-        print(f"    {name:26} {size:9} bytes   first read {first:7.1f} ms   second {second:6.1f} ms")
+        print(f"    {name:29} {size:9} bytes   first read {first:7.1f} ms   second {second:6.1f} ms")
+    whole = MOUNT / "wholebrain/volume/source.tif"
+    print(f"    {whole.relative_to(MOUNT)}: {os.stat(whole).st_size / 1e12:.2f} TB, ready to be read anywhere")
     show("It is mounted; have a look")
     print(f"""    Fiji     File > Import > Image Sequence..., choose {MOUNT}/em/corrected
              or open {MOUNT}/cells/volume/source.tif as a hyperstack
