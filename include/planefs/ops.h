@@ -80,6 +80,8 @@ const struct pfs_op *pfs_op_named(const char *name);  /* NULL: no such operator 
 int pfs_params_default(const struct pfs_op *op, enum pfs_type source, void *p);
 /* Set one parameter from text. ENOENT with limits, unit and a suggestion in words when name or value is wrong. */
 int pfs_params_set(const struct pfs_op *op, void *p, const char *name, const char *value, struct pfs_err *err);
+/* What a value may be, in words: "a number from 0 to 65535, or none". */
+void pfs_param_limits(const struct pfs_param *d, struct pfs_text *ret);
 /* "destripe/3 adjust_beta=1 bands_len=161:201 ...": every parameter written out, in table order, one form per value. */
 int pfs_params_text(const struct pfs_op *op, const void *p, struct pfs_text *ret);
 /* The reverse of pfs_params_text: the operator, and params in a malloc'd struct. gives */

@@ -23,7 +23,12 @@ struct pfs_step {
     struct pfs_shape out;     /* after this step */
 };
 
-struct pfs_recipe_steps { int n; struct pfs_step *step; };
+struct pfs_recipe_steps {
+    int n;
+    struct pfs_step *step;
+    void (*progress)(void *ctx, int step);   /* called after each step that ran; NULL: nobody asks */
+    void *ctx;
+};
 
 /* `view` is "NAME" or "NAME@key=value,...", or an operator's name as a one-step view ("stats"). A key is a parameter's
  * name, or operator.name where two steps share it; roi=y:x:h:w adds a crop at the end; of=VIEW puts that view's steps in

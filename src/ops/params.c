@@ -171,8 +171,7 @@ int pfs_params_default(const struct pfs_op *op, enum pfs_type source, void *p)
     return 0;
 }
 
-/* "whole number from 0 to 16", "one of predict, limit": what a value may be. */
-static void describe_values(const struct pfs_param *d, struct pfs_text *t)
+void pfs_param_limits(const struct pfs_param *d, struct pfs_text *t)
 {
     char word[WORD_MAX + 1];
     if (d->kind == PFS_BOOL)
@@ -203,7 +202,7 @@ static int bad_value(const struct pfs_op *op, const struct pfs_param *d, const c
             near.name = best;
         }
     }
-    describe_values(d, &t);
+    pfs_param_limits(d, &t);
     return pfs_fail(err, ENOENT, "%s.%s = \"%.40s\" is not %s%s", op->name, d->name, value, t.failed ? "valid" : t.s,
                     pfs_nearest_hint(&near, hint, sizeof hint));
 }

@@ -38,7 +38,7 @@ static void replace(struct pfs_typed *plane, bool *own, struct pfs_typed by)
 static int prepare(const struct pfs_recipe_steps *r, int first, int bands, const struct pfs_context *cx,
                    struct pfs_typed *plane, bool *own, struct pfs_err *err)
 {
-    const struct pfs_recipe_steps head = {bands, r->step};
+    const struct pfs_recipe_steps head = {.n = bands, .step = r->step};
     struct pfs_typed made;
     int e;
     if (bands > first) {

@@ -140,6 +140,8 @@ static int run_step(struct run *u, int i, bool must_move, const struct pfs_blob 
         e = s->op->plane(s->params, s->op->merge ? model : NULL, cx, &u->now, 1, to, err);
     if (!e)
         settle(u, to, at);
+    if (!e && u->r->progress)
+        u->r->progress(u->r->ctx, i);
     return e;
 }
 

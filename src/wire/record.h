@@ -34,7 +34,7 @@ struct pfs_stack_info {
     int64_t first[3];                /* number of ordinal 0 on t, z, c */
     int bits;
     int64_t full[3];                 /* NZ, NY, NX; 0: as the shape, NZ as the offset table is long */
-    int64_t origin[3];               /* z, y, x of the stack's corner in it */
+    int64_t origin[3];               /* z, y, x of the stack's corner in it; z is added to the section's number */
     char *info, *model, *mask;       /* names of the tables and the mask, "" without */
     uint64_t version[3];             /* of those files, so that a worker may keep them open */
 };

@@ -18,13 +18,17 @@ enum { PFS_WIRE_VERSION = 1, PFS_PACKET_MAX = 60 * 1024, PFS_PACKET_FDS = 2 };
 
 enum pfs_message { PFS_MSG_HELLO = 1, PFS_MSG_JOB, PFS_MSG_NEED, PFS_MSG_FILE, PFS_MSG_PROGRESS, PFS_MSG_DONE };
 
+/* Requests and results. The result is written to the job's descriptor at offset 0 (PLANE: at the work's offset); DONE's
+ * length counts the bytes written. */
 enum pfs_verb {
-    PFS_DESCRIBE = 1,   /* -> registry of views, operators, parameters, drivers */
-    PFS_PROBE,          /* file name -> what is in it (struct pfs_probe) */
-    PFS_RESOLVE,        /* a stack and a view's text -> recipe (struct pfs_recipe) */
-    PFS_PLANE,          /* inputs and steps -> pixels of one plane */
-    PFS_PARTIAL,        /* inputs and a step -> what each plane teaches: per input bytes */
-    PFS_MERGE           /* parts (file "parts") and a step -> a model */
+    PFS_DESCRIBE = 1,   /* nothing -> registry of views, operators, parameters, drivers */
+    PFS_PROBE,          /* file name (pfs_put_str) -> what is in it (struct pfs_probe) */
+    PFS_RESOLVE,        /* a stack and a view's text (pfs_resolve_put) -> recipe (struct pfs_recipe) */
+    PFS_PLANE,          /* inputs and steps (struct pfs_work) -> pixels of one plane, packed, native byte order */
+    PFS_PARTIAL,        /* inputs and steps, the last of which learns -> what each plane teaches: per input (per shape.c
+                           inputs for operators on bands) u32 length and bytes */
+    PFS_MERGE           /* steps, the last of which learns, and file "parts" (n_parts times u32 length and bytes, length 0
+                           for a plane that is missing) -> its model */
 };
 
 struct pfs_packet {
