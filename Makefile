@@ -102,7 +102,8 @@ unit: $(unit_bin)
 tests: $(unit_bin) $(replay_bin)
 
 # One runner, one summary: the checks, the unit programs and the mounts are all cases of one pytest run.
-PYTEST = PYTHONDONTWRITEBYTECODE=1 BUILD=$(abspath $(BUILD)) PLANEFS_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -p no:cacheprovider -q -ra
+PYTEST = PYTHONDONTWRITEBYTECODE=1 BUILD=$(abspath $(BUILD)) PLANEFS_BUILD=$(abspath $(BUILD)) \
+         $(PYTHON) -m pytest -p no:cacheprovider -q -ra
 
 ## test: build, then every check and test, with one summary (installs what is missing first)
 test:
