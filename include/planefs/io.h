@@ -82,7 +82,8 @@ struct pfs_tables {
     int (*exponent)[3];               /* `ModelTerms`: exponents of x, y, z */
 };
 
-/* Either name may be NULL or "". EIO with the dataset's name when one is missing, of wrong rank, or not finite. gives */
+/* Either name may be NULL or "". EIO with the dataset's name when one is missing, of wrong rank, or a coefficient is not
+ * finite; an offset that is not finite is kept, and fails its own section only. gives */
 int pfs_tables_open(const struct pfs_files *files, const char *info, const char *model, struct pfs_tables **ret,
                     struct pfs_err *err);
 void pfs_tables_close(struct pfs_tables *t);
