@@ -1,0 +1,248 @@
+/* The verbs that compute no pixel: describe, probe, resolve. */
+#include "worker/worker.h"
+
+#include <planefs/hash.h>
+#include <planefs/mem.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- describe ---- */
+
+/* The value behind "name=" in an operator's canonical text, which is cut there. */
+static char *default_of(char *text, const char *name)
+{
+    PFS_AUTO_FREE char *key = pfs_format(" %s=", name);
+    char *at = key ? strstr(text, key) : NULL;
+    return at ? strndup(at + strlen(key), strcspn(at + strlen(key), " ")) : NULL;
+}
+
+static bool describe_op(const struct pfs_op *op, struct pfs_registry_op *ret)
+{
+    PFS_AUTO_TEXT struct pfs_text text = {0};
+    PFS_AUTO_FREE void *p = calloc(1, op->params_size ? op->params_size : 1);
+    *ret = (struct pfs_registry_op){.name = strdup(op->name), .doc = strdup(op->doc ? op->doc : ""),
+                                    .paper = strdup(op->paper ? op->paper : ""), .rev = op->rev,
+                                    .param = pfs_array((int64_t)op->n_params, sizeof *ret->param)};
+    if (!p || !ret->param || pfs_params_default(op, PFS_U16, p) || pfs_params_text(op, p, &text))
+        return false;
+    for (size_t i = 0; i < op->n_params; i++) {
+        const struct pfs_param *d = &op->params[i];
+        struct pfs_text limits = {0};
+        pfs_param_limits(d, &limits);
+        ret->param[ret->n_params++] = (struct pfs_registry_param){
+            strdup(d->name), strdup(d->unit ? d->unit : ""), strdup(d->doc ? d->doc : ""), default_of(text.s, d->name),
+            limits.failed ? NULL : limits.s};
+    }
+    return true;
+}
+
+static bool describe_ops(struct pfs_registry *r)
+{
+    int n = 0;
+    while (pfs_ops[n])
+        n++;
+    if (!(r->op = pfs_array(n, sizeof *r->op)))
+        return false;
+    for (int i = 0; i < n; i++) {
+        r->n_ops = i + 1;
+        if (!describe_op(pfs_ops[i], &r->op[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool describe_views(struct pfs_registry *r)
+{
+    int n = 0;
+    while (pfs_views[n].name)
+        n++;
+    if (!(r->view = pfs_array(n, sizeof *r->view)))
+        return false;
+    for (const struct pfs_view *v = pfs_views; v->name; v++)
+        if (pfs_view_available(v))
+            r->view[r->n_views++] = (struct pfs_registry_view){strdup(v->name), strdup(v->recipe), strdup(v->doc),
+                                                               v->listed};
+    return true;
+}
+
+static bool describe_drivers(struct pfs_registry *r)
+{
+    int n = 0;
+    while (pfs_drivers[n])
+        n++;
+    if (!(r->driver = pfs_array(n, sizeof *r->driver)))
+        return false;
+    for (; r->n_drivers < n; r->n_drivers++) {
+        const struct pfs_driver *d = pfs_drivers[r->n_drivers];
+        r->driver[r->n_drivers] = (struct pfs_registry_driver){strdup(d->name), strdup(d->doc ? d->doc : ""), d->rev};
+    }
+    return true;
+}
+
+int worker_describe(struct worker *w, struct pfs_blob request, int64_t *ret_length, struct pfs_err *err)
+{
+    struct pfs_registry r = {0};
+    struct pfs_text t = {0};
+    (void)request;
+    bool ok = describe_ops(&r) && describe_views(&r) && describe_drivers(&r);
+    if (ok)
+        pfs_registry_put(&t, &r);
+    pfs_registry_finish(&r);
+    return ok ? worker_answer(w, &t, ret_length, err) : pfs_fail(err, ENOMEM, "no memory for the registry");
+}
+
+/* ---- probe ---- */
+
+/* Where every plane of a series lies. */
+static int extents(struct worker *w, struct pfs_source *s, int series, struct pfs_probed_series *ret,
+                   struct pfs_err *err)
+{
+    const struct pfs_shape *shape = &s->series[series].shape;
+    int64_t n = pfs_shape_planes(shape);
+    int e = 0;
+    ret->s = s->series[series];
+    if (n < 1 || !(ret->extent = pfs_array(n, sizeof *ret->extent)))
+        return pfs_fail(err, n < 1 ? EIO : ENOMEM, "a series of %lld planes", (long long)n);
+    for (int64_t i = 0; i < n && !e; i++) {
+        e = s->driver->extent(s, series, pfs_at_of(shape, i), &ret->extent[i], err);
+        if (i % 1024 == 0)
+            worker_progress(w, (int)(1000 * i / n));
+    }
+    return e;
+}
+
+static int probe(struct worker *w, struct pfs_source *s, struct pfs_text *t, struct pfs_err *err)
+{
+    struct pfs_probe p = {.rev = s->driver->rev};
+    strncpy(p.driver, s->driver->name, sizeof p.driver - 1);
+    int e = (p.series = pfs_array(s->n_series, sizeof *p.series)) ? 0 : pfs_fail(err, ENOMEM, "no memory for a probe");
+    for (int i = 0; i < s->n_series && !e; i++, p.n_series++)
+        e = extents(w, s, i, &p.series[i], err);
+    if (!e)
+        pfs_probe_put(t, &p);
+    for (int i = 0; p.series && i < s->n_series; i++)
+        free(p.series[i].extent);                    /* the series themselves are the source's */
+    free(p.series);
+    return e;
+}
+
+/* A probe answers for the file as it is now: it is opened afresh, never kept. */
+int worker_probe(struct worker *w, struct pfs_blob request, int64_t *ret_length, struct pfs_err *err)
+{
+    struct pfs_reader r = pfs_reader(request.data, request.size);
+    struct pfs_source *s;
+    struct pfs_text t = {0};
+    const char *name = pfs_get_str(&r);
+    if (!pfs_reader_end(&r))
+        return pfs_fail(err, EPROTO, "malformed probe request");
+    int e = pfs_source_open(&w->files, name, &s, err);
+    if (e)
+        return e;
+    e = probe(w, s, &t, err);
+    pfs_source_close(s);
+    if (!e)
+        return worker_answer(w, &t, ret_length, err);
+    pfs_text_finish(&t);
+    return e;
+}
+
+/* ---- resolve ---- */
+
+static bool any_depends(const struct pfs_recipe_steps *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->step[i].op->depends)
+            return true;
+    return false;
+}
+
+/* What a step adds at a section. The mask is the same for all of them: it enters by its hash, not through the step. A
+ * section that cannot be made gets a digest too: its own job will say why. */
+static uint64_t digest(const struct pfs_step *s, const struct pfs_context *cx, uint64_t mask)
+{
+    PFS_AUTO_TEXT struct pfs_text t = {0};
+    struct pfs_err err = {0};
+    if (mask)
+        pfs_text_addf(&t, "mask=%016llx ", (unsigned long long)mask);
+    if (s->op->depends && s->op->depends(s->params, cx, &t, &err))
+        pfs_text_addf(&t, "error=%d %s", err.code, err.text);
+    return t.n ? pfs_hash64(t.s, t.n, 0) : 0;
+}
+
+static int digests(struct worker *w, const struct pfs_stack_info *stack, const struct pfs_recipe_steps *steps,
+                   struct pfs_recipe *r, struct pfs_err *err)
+{
+    struct worker_context c;
+    uint64_t mask = 0;
+    if (!any_depends(steps) && !(steps->n && *stack->mask))
+        return 0;
+    int e = worker_context(w, stack, steps, 1, &c, err);
+    if (e)
+        return e;
+    if (c.cx.mask)
+        mask = pfs_hash64(c.cx.mask->px, (size_t)c.cx.mask->h * (size_t)c.cx.mask->row, 1) | 1;
+    c.cx.mask = NULL;
+    if (!(r->digest = pfs_array(stack->shape.z * steps->n, sizeof *r->digest)))
+        return pfs_fail(err, ENOMEM, "no memory for digests");
+    r->n_digest = stack->shape.z;
+    for (int64_t z = 0; z < r->n_digest; z++) {
+        worker_context_at(&c, (struct pfs_at){.z = z});
+        for (int i = 0; i < steps->n; i++)
+            r->digest[z * steps->n + i] = digest(&steps->step[i], &c.cx, mask);
+        worker_progress(w, (int)(1000 * z / r->n_digest));
+    }
+    return 0;
+}
+
+static void fill_steps(const struct pfs_recipe_steps *steps, const struct pfs_shape *source, struct pfs_recipe *r)
+{
+    const struct pfs_shape *in = source;
+    for (int i = 0; i < steps->n; i++) {
+        const struct pfs_step *s = &steps->step[i];
+        size_t memory = s->op->memory ? s->op->memory(s->params, in) : 0;
+        r->step[r->n++] = (struct pfs_recipe_step){s->text, s->out, s->op->merge != NULL,
+                                                   memory < INT64_MAX ? (int64_t)memory : INT64_MAX};
+        in = &s->out;
+    }
+}
+
+static int resolve(struct worker *w, const struct pfs_stack_info *stack, const char *view, struct pfs_text *t,
+                   struct pfs_err *err)
+{
+    struct pfs_recipe_steps *steps;
+    struct pfs_recipe r = {0};
+    int e = pfs_recipe_resolve(view, &stack->shape, &steps, err);
+    if (e)
+        return e;
+    if (!(r.step = pfs_array(steps->n, sizeof *r.step)))
+        e = pfs_fail(err, ENOMEM, "no memory for a recipe");
+    if (!e) {
+        fill_steps(steps, &stack->shape, &r);
+        e = digests(w, stack, steps, &r, err);
+    }
+    if (!e)
+        pfs_recipe_put(t, &r);
+    free(r.digest);
+    free(r.step);                                    /* the texts are the steps' */
+    pfs_recipe_close(steps);
+    return e;
+}
+
+int worker_resolve(struct worker *w, struct pfs_blob request, int64_t *ret_length, struct pfs_err *err)
+{
+    struct pfs_stack_info stack;
+    struct pfs_text t = {0};
+    char *view;
+    int e = pfs_resolve_get(request, &stack, &view, err);
+    if (e)
+        return e;
+    e = resolve(w, &stack, view, &t, err);
+    pfs_stack_info_finish(&stack);
+    free(view);
+    if (!e)
+        return worker_answer(w, &t, ret_length, err);
+    pfs_text_finish(&t);
+    return e;
+}
