@@ -19,12 +19,18 @@ def _why_not():
     return None
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "part(names...): needs these parts of the contract to be built")
+
+
 def pytest_collection_modifyitems(items):
     why = _why_not()
-    if why:
-        for item in items:
-            if Path(item.fspath).parent == Path(__file__).parent:
-                item.add_marker(pytest.mark.skip(reason=why))
+    for item in items:
+        if Path(item.fspath).parent != Path(__file__).parent:
+            continue
+        missing = sorted({n for mark in item.iter_markers("part") for n in mark.args} & harness.NOT_YET)
+        if why or missing:
+            item.add_marker(pytest.mark.skip(reason=why or "not built yet: " + ", ".join(missing)))
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def test_mistakes_are_one_line_on_stderr(folder, em):
         assert harness.daemon_of(folder / "mnt") is None, what
 
 
+@pytest.mark.part("planefs.ini")
 def test_a_mistake_in_the_configuration_names_file_and_line(folder, em):
     (folder / "mnt").mkdir()
     (em / "planefs.ini").write_text('[view "mine"]\nrecipe = invert | destripe\nbands_len = many\n')
@@ -59,6 +60,7 @@ def test_a_mistake_in_the_configuration_names_file_and_line(folder, em):
     assert not harness.is_mounted(folder / "mnt")
 
 
+@pytest.mark.part("planefs.ini")
 def test_a_view_of_ones_own(mount, folder, em):
     (em / "planefs.ini").write_text('[view "mine"]\nrecipe = invert | contrast\nhp_sigma = 2000\n')
     m = mount(em)

@@ -144,6 +144,7 @@ def test_statistics_equal_numpy(mount, shared, name):
     assert everything["mean"] == pytest.approx(pixels.astype(np.float64).mean(), rel=1e-9)
 
 
+@pytest.mark.part("stats.csv")
 def test_table_of_planes(mount, shared):
     path = shared("neubias/xyzc_16bit__spots.tif")
     m = mount(path)
@@ -192,6 +193,7 @@ def test_imagej_opens_slices_and_sequences(mount, shared, imagej):
             expect_plane(one, pixels[at], path)
 
 
+@pytest.mark.part("volume")
 def test_imagej_opens_volumes_as_hyperstacks(mount, shared, imagej):
     m = mount(shared("neubias"))
     names = ["xyzc_16bit__spots", "xyz_8bit__mri_head", "xyc_16bit__nuclei_golgi"]
@@ -215,6 +217,7 @@ def test_tools_of_the_trade_open_a_view(mount, folder):
     np.testing.assert_array_equal(dask_image.imread(str(m / "source" / "*.tif"), imread=tifffile.imread), want)
 
 
+@pytest.mark.part("volume")
 def test_volumes_equal_the_planes(mount, folder):
     source = sources.zoo(folder / "zoo")
     m = mount(source)
@@ -227,6 +230,7 @@ def test_volumes_equal_the_planes(mount, folder):
         assert (m / name / f"{name}-source.tif").read_bytes() == (m / name / "volume/source.tif").read_bytes()
 
 
+@pytest.mark.part("volume")
 def test_other_containers_equal_the_planes(mount, folder):
     """OME-TIFF, NumPy and, where zarr-python is at hand, OME-Zarr hold the same pixels as the slices."""
     source = sources.zoo(folder / "zoo")

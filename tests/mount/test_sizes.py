@@ -112,7 +112,8 @@ def test_wc_counts_what_stat_says(mount, zoo):
     assert counted == expected
 
 
-@pytest.mark.parametrize("data", ["em_fibsem", "derived_5d", "hdf5", "ome_small"])
+@pytest.mark.parametrize("data", ["em_fibsem", "derived_5d", "ome_small",
+                                  pytest.param("hdf5", marks=pytest.mark.part("hdf5"))])
 def test_public_data(mount, shared, data):
     m = mount(shared(data))
     wrong = {n: (s, len((m / n).read_bytes())) for n, s in sizes(m).items() if "/volume/" in n or n.endswith(".json")}

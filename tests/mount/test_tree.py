@@ -12,7 +12,7 @@ import tifffile
 import harness
 import sources
 
-REPORTS = {"info.json", "stats.json", "stats.csv", "histogram.json", "segment.json"}
+REPORTS = set(harness.built("info.json", "stats.json", "stats.csv", "histogram.json", "segment.json"))
 STAGES = {"inverted", "destriped", "flattened", "denoised", "corrected"}
 
 
@@ -30,13 +30,21 @@ def zoo(mount, folder):
 
 def test_a_section_stack(em):
     names = set(os.listdir(em.path))
-    assert REPORTS | STAGES | {"slice", "source", "segment", "projection", "preview", "volume"} <= names
-    assert "pca" not in names and "pca.json" not in names
+    folders = harness.built("slice", "source", "segment", "projection", "preview", "volume")
+    assert names == REPORTS | STAGES | {*folders, ".planefs"}
     numbers = ["sec_0001.tif", "sec_0002.tif", "sec_0004.tif", "sec_0005.tif"]
-    for view in STAGES | {"source", "segment/otsu", "segment/kmeans2"}:
+    for view in STAGES | {"source", *harness.built("segment/otsu", "segment/kmeans2")}:
         assert sorted(os.listdir(em / view)) == numbers
-    assert sorted(os.listdir(em / "preview")) == [n.replace(".tif", ".png") for n in numbers]
-    assert sorted(os.listdir(em / "projection")) == ["max.tif", "mean.tif", "min.tif", "std.tif", "sum.tif"]
+    for folder in harness.built("preview"):
+        assert sorted(os.listdir(em / folder)) == [n.replace(".tif", ".png") for n in numbers]
+    for folder in harness.built("projection"):
+        assert sorted(os.listdir(em / folder)) == ["max.tif", "mean.tif", "min.tif", "std.tif", "sum.tif"]
+
+
+def test_parts_that_are_not_built_are_absent(em, zoo):
+    """Keeps harness.NOT_YET honest: whoever builds a part takes it off the list, and its tests begin to run."""
+    present = set(os.listdir(em.path)) | set(os.listdir(zoo / "hyper"))
+    assert not present & harness.NOT_YET, "built by now: take them off NOT_YET in tests/mount/harness.py"
 
 
 def test_view_folders_hold_images_alone(zoo):
@@ -54,7 +62,8 @@ def test_view_folders_hold_images_alone(zoo):
 
 def test_stages_of_other_datasets_are_found_not_listed(zoo):
     assert not STAGES & set(os.listdir(zoo / "hyper"))
-    assert "pca" in os.listdir(zoo / "hyper")
+    for name in harness.built("pca", "pca.json"):
+        assert name in os.listdir(zoo / "hyper")
     assert tifffile.imread(zoo / "hyper/corrected/t0001_z0002_c0001.tif").dtype == np.uint8
 
 
@@ -64,8 +73,6 @@ def test_listing_is_bounded(zoo):
         planes = len(os.listdir(zoo / dataset / "source"))
         for where, folders, names in os.walk(zoo / dataset):
             assert len(folders) + len(names) <= max(40, planes * 2), where
-    assert os.listdir(zoo / "em/values/z3") == [] if os.path.isdir(zoo / "em/values/z3") else True
-    assert "values" not in os.listdir(zoo / "em")
 
 
 def test_lookup_agrees_with_listing(zoo):
@@ -155,9 +162,14 @@ def test_unlike_names_are_single_datasets(mount, folder):
     assert m.datasets() == ["left", "right", "sub/only"]
 
 
-def test_gaps_are_reported_and_zero_in_volumes(em):
+def test_gaps_are_reported(em):
     info = json.loads((em / "info.json").read_text())
     assert info["shape"][:3] == [1, 5, 1] and info["missing"] == [3]
+    assert not os.path.exists(em / "slice/z3") and len(os.listdir(em / "source")) == 4
+
+
+@pytest.mark.part("volume", "stats.csv")
+def test_gaps_are_zero_in_volumes_and_absent_in_tables(em):
     volume = tifffile.imread(em / "volume/source.tif")
     assert volume.shape == (5, 48, 64) and not volume[2].any()
     np.testing.assert_array_equal(volume[3], tifffile.imread(em.source / "sec_0004.tif"))
@@ -277,7 +289,7 @@ def test_mtime_is_the_newest_of_what_takes_part(mount, folder):
         os.utime(source / f"sec_{z:04}.tif", (when, when))
     m = mount(source, frozen=False)
     assert [os.stat(m / f"source/sec_{z:04}.tif").st_mtime for z in (1, 2, 3)] == [1000, 3000, 2000]
-    for name in ("stats.json", "volume/source.tif", "histogram.json"):
+    for name in harness.built("stats.json", "volume/source.tif", "histogram.json"):
         assert os.stat(m / name).st_mtime == 3000
 
 
@@ -289,7 +301,7 @@ def test_control_folder(em):
         assert key in status, key
     assert status["jobs_started"] >= 1 and status["entries"] >= 1 and status["cache_bytes"] > 0
     text = (em / ".planefs/README.txt").read_text()
-    assert all(word in text for word in ("corrected", "hp_sigma", "kmeans", "roi"))
+    assert all(word in text for word in ("corrected", "hp_sigma", "roi", "stats.json"))
     assert isinstance(json.loads((em / ".planefs/jobs.json").read_text()), (list, dict))
     json.loads((em / ".planefs/errors.json").read_text())
     assert ".planefs" not in os.listdir(em / "source")
@@ -303,10 +315,12 @@ def test_reports_are_plain_and_stable(em):
             json.loads(data)
         if name != "info.json":
             assert (em / name).read_bytes() == data
-    rows = (em / "stats.csv").read_text().splitlines()
-    assert len({len(r) for r in rows[1:]}) == 1, "lines have one width"
+    for name in harness.built("stats.csv"):
+        rows = (em / name).read_text().splitlines()
+        assert len({len(r) for r in rows[1:]}) == 1, "lines have one width"
 
 
+@pytest.mark.part("values", "row", "column", "profile")
 def test_numbers_by_lookup(em):
     plane = tifffile.imread(em.source / "sec_0002.tif")
     values = json.loads((em / "values/z2/c0.json").read_text())
@@ -319,6 +333,7 @@ def test_numbers_by_lookup(em):
     assert profile[0].strip() == "t,z,value" and len(profile) in (5, 6)
 
 
+@pytest.mark.part("preview")
 def test_previews_are_small_pngs(mount, folder):
     m = mount(sources.sections(folder / "em", [1, 2], h=700, w=1100))
     size = os.stat(m / "preview/sec_0001.png").st_size
