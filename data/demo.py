@@ -65,18 +65,17 @@ def main():
     for name in ("em", "cells"):
         statistics(MOUNT / name / "stats.json")
     show("Sizes are exact before anything is computed; a plane is computed when it is first read, and once")
-    for name in ("em/slice/z5605/c0.tif", "em/destriped/05605.tif", "em/corrected/05605.tif", "cells/pca/1.tif",
-                 "wholebrain/slice/z9000/c0.tif"):
+    for name in ("em/slice/z5605/c0.tif", "em/destriped/05605.tif", "em/corrected/05605.tif",
+                 "cells/slice/t1/z2/c0.tif", "wholebrain/slice/z9000/c0.tif"):
         promised = os.stat(MOUNT / name).st_size
         size, first = timed(MOUNT / name)
         _, second = timed(MOUNT / name)
         assert size == promised
         print(f"    {name:29} {size:9} bytes   first read {first:7.1f} ms   second {second:6.1f} ms")
-    whole = MOUNT / "wholebrain/volume/source.tif"
-    print(f"    {whole.relative_to(MOUNT)}: {os.stat(whole).st_size / 1e12:.2f} TB, ready to be read anywhere")
+    sizes = [entry.stat().st_size for entry in os.scandir(MOUNT / "wholebrain/source")]
+    print(f"    wholebrain/source: {len(sizes)} sections, {sum(sizes) / 1e12:.2f} TB, ready to be read anywhere")
     show("It is mounted; have a look")
     print(f"""    Fiji     File > Import > Image Sequence..., choose {MOUNT}/em/corrected
-             or open {MOUNT}/cells/volume/source.tif as a hyperstack
     Python   tifffile.imread("{MOUNT}/em/corrected/05605.tif")
     shell    cat {MOUNT}/em/stats.csv
     more     cat {MOUNT}/.planefs/README.txt

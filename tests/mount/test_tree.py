@@ -31,7 +31,7 @@ def zoo(mount, folder):
 def test_a_section_stack(em):
     names = set(os.listdir(em.path))
     folders = harness.built("slice", "source", "segment", "projection", "preview", "volume")
-    assert names == REPORTS | STAGES | {*folders, ".planefs"}
+    assert names - {".planefs"} == REPORTS | STAGES | set(folders)
     numbers = ["sec_0001.tif", "sec_0002.tif", "sec_0004.tif", "sec_0005.tif"]
     for view in STAGES | {"source", *harness.built("segment/otsu", "segment/kmeans2")}:
         assert sorted(os.listdir(em / view)) == numbers
