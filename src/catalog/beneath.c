@@ -14,7 +14,7 @@
 int pfs_beneath_open(struct pfs_catalog *c, const char *path, int flags, int *ret_fd, struct pfs_err *err)
 {
     struct open_how how = {
-        .flags = (uint64_t)(flags | O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+        .flags = (uint64_t)(flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY | O_NONBLOCK)),   /* openat2 is strict */
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
     long fd;

@@ -38,6 +38,8 @@ struct report_task {
     int under_way;                           /* batches */
     int64_t next, done, n, per_batch;        /* planes that exist */
     struct pfs_blob *part;                   /* per plane of the whole shape; empty: missing */
+    struct pfs_hash *part_key;               /* their keys: the model's key is made of them */
+    struct pfs_hash key;                     /* the model's */
     int64_t n_parts;
     int code;
     struct pfs_err err;
@@ -89,6 +91,7 @@ static void end(struct report_task *r, struct pfs_blob table)
     for (int64_t i = 0; r->part && i < r->n_parts; i++)
         free(r->part[i].data);
     free(r->part);
+    free(r->part_key);
     r->part = NULL;
     if (r->parts_fd >= 0)
         close(r->parts_fd);
@@ -121,6 +124,8 @@ static void merged(struct chore *c)
         r->err = b->err;
     } else if (!b->bytes.data || !pfs_table_valid(b->bytes))
         r->code = pfs_fail(&r->err, EIO, "the worker's answer makes no sense");
+    else
+        pfs_ledger_put(r->t.e->cache, r->key, b->bytes.data, b->bytes.size);
     struct pfs_blob table = b->bytes;
     b->bytes = (struct pfs_blob){0};
     end(r, table);
@@ -191,8 +196,27 @@ static int submit(struct batch *b, enum pfs_verb verb, struct pfs_work *w, int64
     return 0;
 }
 
+/* The same parts have the same model: it may be known. */
+static bool merged_before(struct report_task *r, struct pfs_blob *ret)
+{
+    const struct pfs_shape *s = &r->t.view->shape;
+    PFS_AUTO_TEXT struct pfs_text text = {0};
+    pfs_text_addf(&text, "planefs 1\nmodel %s\nshape %" PRId64 " %" PRId64 " %" PRId64 "\n", op_text(r), s->t, s->z, s->c);
+    pfs_text_bytes(&text, r->part_key, (size_t)r->n_parts * sizeof *r->part_key);
+    if (text.failed)
+        return false;
+    r->key = pfs_hash(text.s, text.n);
+    return !pfs_ledger_get(r->t.e->cache, r->key, ret) && pfs_table_valid(*ret);
+}
+
 static void merge(struct report_task *r)
 {
+    struct pfs_blob known = {0};
+    if (merged_before(r, &known)) {
+        end(r, known);
+        return;
+    }
+    free(known.data);
     struct batch *b = &r->batch[0];
     const char *step[] = {op_text(r)};
     struct pfs_work w = {.n_steps = 1, .step = (char **)(uintptr_t)step, .threads = 1, .n_parts = r->n_parts};
@@ -328,7 +352,7 @@ static int look_up(struct batch *b, int64_t plane, struct pfs_err *err)
     pfs_text_addf(&text, "partial %s\n", op_text(r));
     if (text.failed)
         return pfs_fail(err, ENOMEM, "no memory for a key");
-    b->key[b->n] = pfs_hash(text.s, text.n);
+    b->key[b->n] = r->part_key[pfs_at_index(&d->shape, at)] = pfs_hash(text.s, text.n);
     if (!pfs_ledger_get(e->cache, b->key[b->n], &part))
         put_part(r, plane, part);
     else
@@ -388,7 +412,9 @@ static int begin(struct report_task *r)
     r->n_parts = pfs_shape_planes(&d->shape);
     if (r->n_parts > 1 << 24)
         return pfs_fail(&r->err, EFBIG, "a stack of %" PRId64 " planes, most of them missing", r->n_parts);
-    if (!(r->part = calloc((size_t)r->n_parts, sizeof *r->part)))
+    r->part = calloc((size_t)r->n_parts, sizeof *r->part);
+    r->part_key = calloc((size_t)r->n_parts, sizeof *r->part_key);
+    if (!r->part || !r->part_key)
         return pfs_fail(&r->err, ENOMEM, "no memory for %" PRId64 " parts", r->n_parts);
     int64_t bytes = pfs_shape_plane_bytes(&d->shape);
     r->per_batch = bytes > 0 && BATCH_BYTES / bytes < BATCH_PLANES ? BATCH_BYTES / bytes : BATCH_PLANES;
