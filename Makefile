@@ -27,6 +27,7 @@ LDFLAGS_ALL = -pthread $(SAN) $(LDFLAGS)
 lazily = $(1) = $$(eval $(1) := $$$$(shell $(2)))$$($(1))
 $(eval $(call lazily,FUSE_CFLAGS,$(PKG_CONFIG) --cflags fuse3))
 $(eval $(call lazily,FUSE_LIBS,$(PKG_CONFIG) --libs fuse3))
+$(eval $(call lazily,INIH_LIBS,$(PKG_CONFIG) --libs inih))
 $(eval $(call lazily,HDF5_CFLAGS,$(PKG_CONFIG) --cflags hdf5))
 $(eval $(call lazily,HDF5_LIBS,$(PKG_CONFIG) --libs hdf5))
 $(eval $(call lazily,TIFF_LIBS,$(PKG_CONFIG) --libs libtiff-4))
@@ -47,7 +48,7 @@ all:
 	@$(MAKE) --no-print-directory $(BUILD)/planefs $(BUILD)/planefs-worker
 
 $(BUILD)/planefs: $(call obj,$(base_src) $(wire_src) $(daemon_src))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUSE_LIBS) -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUSE_LIBS) $(INIH_LIBS) -lm
 
 $(BUILD)/planefs-worker: $(call obj,$(worker_src) $(wire_src)) $(BUILD)/libplanefs.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS)
@@ -83,7 +84,7 @@ $(BUILD)/flags $(BUILD)/prefix:
 # Unit tests: tests/{unit,kernels,golden}/NAME.c is one cmocka program each; it links the whole core and daemon.
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/kernels/*.c tests/golden/*.c))
 $(unit_bin): %: %.o $(BUILD)/libdaemon.a $(BUILD)/libplanefs.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS) -lcmocka
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS) $(INIH_LIBS) -lcmocka
 
 # Fuzz targets: tests/fuzz/NAME.c has LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/. The replay programs
 # have a plain main that reads files instead, so that every test run replays the corpora.
@@ -91,9 +92,9 @@ fuzz_src   := $(wildcard tests/fuzz/*.c)
 replay_bin := $(patsubst %.c,$(BUILD)/%-replay,$(fuzz_src))
 fuzz_bin   := $(patsubst %.c,$(BUILD)/%-fuzz,$(fuzz_src))
 $(replay_bin): %-replay: %.o $(BUILD)/tests/fuzz/replay/main.o $(BUILD)/libdaemon.a $(BUILD)/libplanefs.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS) $(INIH_LIBS)
 $(fuzz_bin): %-fuzz: %.o $(BUILD)/libdaemon.a $(BUILD)/libplanefs.a
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORKER_LIBS)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORKER_LIBS) $(INIH_LIBS)
 
 ## unit: build and run the unit tests alone
 unit: $(unit_bin)

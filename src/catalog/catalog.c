@@ -38,8 +38,8 @@ static int open_root(struct pfs_catalog *c, const char *source, struct pfs_err *
     return c->root < 0 ? pfs_fail(err, errno, "cannot open %s: %s", path, strerror(errno)) : 0;
 }
 
-int pfs_catalog_open(const char *source, struct pfs_cache *cache, struct pfs_pool *pool, struct pfs_catalog **ret,
-                     struct pfs_err *err)
+int pfs_catalog_open(const char *source, const struct pfs_config *config, struct pfs_cache *cache,
+                     struct pfs_pool *pool, struct pfs_catalog **ret, struct pfs_err *err)
 {
     struct pfs_catalog *c = calloc(1, sizeof *c);
     *ret = NULL;
@@ -47,6 +47,7 @@ int pfs_catalog_open(const char *source, struct pfs_cache *cache, struct pfs_poo
         return pfs_fail(err, ENOMEM, "no memory for the catalog");
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->reading, NULL);
+    c->config = config;
     c->cache = cache;
     c->pool = pool;
     c->root = -1;

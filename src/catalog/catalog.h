@@ -9,6 +9,7 @@
 #define PLANEFS_CATALOG_H
 
 #include "cache/cache.h"
+#include "catalog/config.h"
 #include "pool/pool.h"
 #include "wire/record.h"
 
@@ -43,6 +44,8 @@ struct pfs_dataset {
     int64_t n_files;
     struct pfs_file *file;           /* sections: sorted by t, z, c */
     char *info, *model, *mask;       /* paths of the tables, "" without */
+    int64_t full[3], origin[3];      /* of the whole stack that the tables speak of; 0: as this one */
+    int invert;                      /* the configuration's word on `invert`: -1 none, 0, 1 */
     int64_t mtime;                   /* newest of all files and tables, ns */
     int64_t files_bytes;             /* sum of the files' sizes */
     uint64_t serial;                 /* of this snapshot: unique in this process */
@@ -85,8 +88,9 @@ struct pfs_folder {
     struct pfs_folder_private *own;
 };
 
-int pfs_catalog_open(const char *source, struct pfs_cache *cache, struct pfs_pool *pool, struct pfs_catalog **ret,
-                     struct pfs_err *err);
+/* `config` is lent, NULL for none. */
+int pfs_catalog_open(const char *source, const struct pfs_config *config, struct pfs_cache *cache,
+                     struct pfs_pool *pool, struct pfs_catalog **ret, struct pfs_err *err);
 void pfs_catalog_close(struct pfs_catalog *c);
 
 /* The folder at a path ("" is the mount point). gives a reference. EAGAIN with wait == false. */

@@ -215,6 +215,8 @@ void pfs_dataset_info(const struct pfs_dataset *d, struct pfs_stack_info *ret)
         .shape = d->shape,
         .first = {d->first[0], d->first[1], d->first[2]},
         .bits = d->bits,
+        .full = {d->full[0], d->full[1], d->full[2]},
+        .origin = {d->origin[0], d->origin[1], d->origin[2]},
         .info = d->info,
         .model = d->model,
         .mask = d->mask,

@@ -230,11 +230,22 @@ static const struct pfs_candidate *candidate_named(const struct reading *r, cons
     return NULL;
 }
 
+/* `stack = no`, said of the folder or of the stack in it. */
+static bool shown_singly(struct reading *r, const struct pfs_group *g)
+{
+    struct pfs_dataset_config of_folder, of_stack;
+    PFS_AUTO_FREE char *path = pfs_path_join(r->path, g->title);
+    pfs_config_dataset(r->c->config, r->path, r->c->name, &of_folder);
+    pfs_config_dataset(r->c->config, path ? path : "", r->c->name, &of_stack);
+    const char *stack = of_stack.stack ? of_stack.stack : of_folder.stack;
+    return stack && !strcmp(stack, "no");
+}
+
 static void add_group(struct reading *r, const struct pfs_group *g, int64_t number, int64_t *in_group)
 {
     struct pfs_dataset *d;
     struct pfs_err err = {0};
-    int code = pfs_dataset_of_group(r->c, r->path, r->candidate, g, &d, &err);
+    int code = shown_singly(r, g) ? -EINVAL : pfs_dataset_of_group(r->c, r->path, r->candidate, g, &d, &err);
     if (!code) {
         const char *folder = *r->path ? file_name(r->path) : r->c->name;
         pfs_dataset_add_tables(d, r->path, candidate_named(r, "info.h5"), candidate_named(r, "polymodel.h5"));
@@ -307,24 +318,24 @@ static void resolve_collisions(struct reading *r)
     qsort(f->item, (size_t)f->n_items, sizeof *f->item, compare_items);
 }
 
-static bool place(struct pfs_dataset *d, const char *path, const char *name)
+static bool place(struct pfs_catalog *c, struct pfs_dataset *d, const char *path, const char *name)
 {
     free(d->path);
     free(d->name);
     d->path = strdup(path);
     d->name = strdup(name);
-    return d->path && d->name;
+    return d->path && d->name && !pfs_dataset_configure(c, d);
 }
 
 /* Every dataset learns where it stands in the mount. */
-static bool place_all(struct pfs_folder *f, const char *path, const char *name)
+static bool place_all(struct pfs_catalog *c, struct pfs_folder *f, const char *path, const char *name)
 {
-    bool good = !f->self || place(f->self, path, name);
+    bool good = !f->self || place(c, f->self, path, name);
     for (int64_t i = 0; good && i < f->n_items; i++) {
         struct pfs_item *item = &f->item[i];
         char *inner = pfs_path_join(path, item->name);
-        good = inner && (!item->dataset || place(item->dataset, inner, item->name)) &&
-               (!item->series || place_all(item->series, inner, item->name));
+        good = inner && (!item->dataset || place(c, item->dataset, inner, item->name)) &&
+               (!item->series || place_all(c, item->series, inner, item->name));
         if (good && item->series) {
             free(item->path);
             item->path = inner;
@@ -418,7 +429,7 @@ int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_fo
             become_self(&r);
         if (r.f->self && r.f->self->mtime > r.f->mtime)
             r.f->mtime = r.f->self->mtime;
-        r.failed |= !place_all(r.f, path, *path ? file_name(path) : c->name);
+        r.failed |= !place_all(c, r.f, path, *path ? file_name(path) : c->name);
         if (!r.failed && old)
             keep_all_old(r.f, old);
     }

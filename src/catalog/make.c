@@ -21,6 +21,7 @@ static struct pfs_dataset *dataset_create(struct pfs_catalog *c, const char *pat
         return NULL;
     }
     d->own->refs = 1;
+    d->invert = -1;
     pthread_mutex_init(&d->own->lock, NULL);
     d->n_files = n_files;
     d->path = strdup(path);

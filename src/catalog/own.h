@@ -15,6 +15,7 @@ struct pfs_catalog {
     int root;                    /* SOURCE, or the folder it lies in */
     char *single;                /* SOURCE is this file in root; else NULL */
     char *name;                  /* SOURCE's own name */
+    const struct pfs_config *config;
     struct pfs_cache *cache;
     struct pfs_pool *pool;
     struct pfs_folder **folder;  /* newest snapshot per path */
@@ -90,6 +91,8 @@ int pfs_dataset_of_group(struct pfs_catalog *c, const char *folder, const struct
                          const struct pfs_group *g, struct pfs_dataset **ret, struct pfs_err *err);
 void pfs_dataset_add_tables(struct pfs_dataset *d, const char *folder, const struct pfs_candidate *info,
                             const struct pfs_candidate *model);
+/* What the configuration says of it; its path must be known. */
+int pfs_dataset_configure(struct pfs_catalog *c, struct pfs_dataset *d);
 bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b);   /* same files, same versions */
 void pfs_section_learn(struct pfs_dataset *d, int64_t file, const struct pfs_probe *probe, int code, const char *reason);
 

@@ -38,7 +38,9 @@ int pfs_engine_create(const struct pfs_engine_options *o, struct pfs_engine **re
     if (!r)
         r = describe(e, err);
     if (!r)
-        r = pfs_catalog_open(o->source, e->cache, e->pool, &e->catalog, err);
+        r = pfs_configure(e, err);
+    if (!r)
+        r = pfs_catalog_open(o->source, e->config, e->cache, e->pool, &e->catalog, err);
     if (!r)
         r = pfs_chores_start(e, err);
     if (r < 0)
@@ -96,6 +98,7 @@ void pfs_engine_destroy(struct pfs_engine *e)
     }
     pfs_catalog_close(e->catalog);
     pfs_registry_finish(&e->registry);
+    pfs_config_free(e->config);
     pfs_cache_close(e->cache);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->chores_lock);

@@ -60,6 +60,7 @@ void pfs_engine_key(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at a
 
 struct pfs_engine_options {
     const char *source;              /* absolute path of SOURCE */
+    const char *config;              /* of the configuration; NULL: planefs.ini in SOURCE, if there */
     struct pfs_cache_options cache;
     struct pfs_pool_options pool;
     int64_t memory;                  /* budget of the workers, bytes */

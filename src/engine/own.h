@@ -17,6 +17,12 @@ int pfs_chores_start(struct pfs_engine *e, struct pfs_err *err);
 void pfs_chores_stop(struct pfs_engine *e);
 void pfs_chores_drain(struct pfs_engine *e);    /* run what is left, in the caller's thread */
 
+/* ---- configure.c ---- */
+int pfs_configure(struct pfs_engine *e, struct pfs_err *err);
+/* A view's text as the worker is to resolve it for this dataset. */
+int pfs_view_text(const struct pfs_engine *e, const struct pfs_dataset *d, const char *text, struct pfs_text *ret,
+                  struct pfs_err *err);
+
 /* ---- tasks ---- */
 enum task_kind { TASK_PLANE, TASK_REPORT };
 
@@ -47,6 +53,7 @@ struct pfs_engine {
     struct pfs_pool *pool;
     struct pfs_catalog *catalog;
     struct pfs_registry registry;
+    struct pfs_config *config;       /* NULL: none */
     struct task *tasks;
     struct pfs_view_on *view[VIEWS_KEPT];      /* most recent first */
     int n_views;

@@ -1,6 +1,8 @@
 /* Views of datasets: recipes resolved by a reader worker, the recent ones kept. */
 #include "engine/own.h"
 
+#include <planefs/mem.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +84,14 @@ static int resolve(struct pfs_engine *e, struct pfs_dataset *d, struct pfs_view_
     struct pfs_order o = {.role = PFS_READER, .verb = PFS_RESOLVE, .most = 64 << 20, .timeout_ms = RESOLVE_TIMEOUT_MS,
                           .open = open_table, .ctx = &ctx};
     pfs_dataset_info(d, &info);
-    pfs_resolve_put(&text, &info, v->text);
+    PFS_AUTO_TEXT struct pfs_text asked = {0};
+    int r = pfs_view_text(e, d, v->text, &asked, err);
+    if (r < 0)
+        return r;
+    pfs_resolve_put(&text, &info, asked.s);
     if (!pfs_text_take(&text, &o.request))
         return pfs_fail(err, ENOMEM, "no memory for a view");
-    int r = pfs_pool_call(e->pool, &o, &answer, err);
+    r = pfs_pool_call(e->pool, &o, &answer, err);
     if (!r && pfs_recipe_get(answer, &v->recipe, err) < 0)
         r = pfs_fail(err, EIO, "the worker's answer makes no sense");
     free(answer.data);

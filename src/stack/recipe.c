@@ -1,4 +1,5 @@
-/* From a view's text to steps: "corrected@mean=26000,denoise.scales=2,roi=0:0:512:512".
+/* From a view's text to steps: "corrected@mean=26000,denoise.scales=2,roi=0:0:512:512", or, as the configuration says
+ * it, "=invert | destripe@scales=4@mean=26000": a recipe, its own parameters, and those of the path.
  *
  * The text comes from a path and is untrusted. Whatever is wrong with it is ENOENT with a sentence and, where there is
  * one, the name that was probably meant. */
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_MAX = 2048, KEYS_MAX = 64, HINT_MAX = 96 };
+enum { TEXT_MAX = 8192, KEYS_MAX = 64, HINT_MAX = 96 };
 
 /* ImageJ's macro scanner takes these from anywhere in a path. */
 static const char *const reserved[] = {"dir", "open", "type", "file", "filter", "start", "step", "count", "scale", "sort",
@@ -43,21 +44,36 @@ static int unknown_view(const char *name, struct pfs_err *err)
     return pfs_fail(err, ENOENT, "no view is named \"%.60s\"%s", name, pfs_nearest_hint(&near, hint, sizeof hint));
 }
 
+static int unknown_op(const char *name, struct pfs_err *err)
+{
+    struct pfs_nearest near = {name, NULL, 0};
+    char hint[HINT_MAX];
+    for (const struct pfs_op *const *op = pfs_ops; *op; op++)
+        pfs_nearest_offer(&near, (*op)->name);
+    return pfs_fail(err, ENOENT, "no operator is named \"%.60s\"%s", name, pfs_nearest_hint(&near, hint, sizeof hint));
+}
+
+static int append_recipe(struct pfs_recipe_steps *r, const char *recipe, enum pfs_type source, struct pfs_err *err)
+{
+    char word[PFS_RECIPE_WORD];
+    int e = 0;
+    while (!e && pfs_recipe_word(&recipe, word)) {
+        const struct pfs_op *op = pfs_op_named(word);
+        e = op ? append_default(r, op, source, err) : unknown_op(word, err);
+    }
+    return e;
+}
+
 /* The steps of a view, or of an operator as a one-step view, with defaults. */
 static int append_view(struct pfs_recipe_steps *r, const char *name, enum pfs_type source, struct pfs_err *err)
 {
     const struct pfs_view *v = pfs_view_named(name);
     const struct pfs_op *op = pfs_op_named(name);
-    char word[PFS_RECIPE_WORD];
-    int e = 0;
+    if (*name == '=')
+        return append_recipe(r, name + 1, source, err);
     if (!v)
         return op ? append_default(r, op, source, err) : unknown_view(name, err);
-    for (const char *rest = v->recipe; !e && pfs_recipe_word(&rest, word); ) {
-        op = pfs_op_named(word);
-        e = op ? append_default(r, op, source, err)
-               : pfs_fail(err, ENOENT, "view %s needs the operator %s, which this build does not have", name, word);
-    }
-    return e;
+    return append_recipe(r, v->recipe, source, err);
 }
 
 /* Cut "key=value,key=value" up in place. */
@@ -170,17 +186,27 @@ static bool any_has(const struct pfs_recipe_steps *r, const char *name)
     return false;
 }
 
-/* `name` and the keys behind it, both cut out of the view's text. */
-static int resolve(struct pfs_recipe_steps *r, const char *name, struct keys *k, const struct pfs_shape *source,
-                   struct pfs_err *err)
+static int set_keys(struct pfs_recipe_steps *r, const struct keys *k, struct pfs_err *err)
+{
+    int e = 0;
+    for (int i = 0; i < k->n && !e; i++)
+        e = set_key(r, &k->key[i], err);
+    return e;
+}
+
+/* `name`, the recipe's own keys and those of the path, all cut out of the view's text. */
+static int resolve(struct pfs_recipe_steps *r, const char *name, const struct keys *own, struct keys *k,
+                   const struct pfs_shape *source, struct pfs_err *err)
 {
     const char *of = take_key(k, "of");
     int e = of ? append_view(r, of, source->type, err) : 0;
     if (!e)
         e = append_view(r, name, source->type, err);
     const char *roi = e || any_has(r, "roi") ? NULL : take_key(k, "roi");
-    for (int i = 0; i < k->n && !e; i++)
-        e = set_key(r, &k->key[i], err);
+    if (!e)
+        e = set_keys(r, own, err);
+    if (!e)
+        e = set_keys(r, k, err);
     if (!e && roi)
         e = append_crop(r, roi, source->type, err);
     return e ? e : pfs_steps_settle(r, source, err);
@@ -189,19 +215,20 @@ static int resolve(struct pfs_recipe_steps *r, const char *name, struct keys *k,
 int pfs_recipe_resolve(const char *view, const struct pfs_shape *source, struct pfs_recipe_steps **ret,
                        struct pfs_err *err)
 {
-    struct keys k = {0};
+    struct keys own = {0}, k = {0};
     if (strlen(view) > TEXT_MAX)
         return pfs_fail(err, ENOENT, "a view's text is at most %d bytes", TEXT_MAX);
     PFS_AUTO_FREE char *copy = strdup(view);
     struct pfs_recipe_steps *r = pfs_steps_create();
-    char *at = copy ? strchr(copy, '@') : NULL;
-    if (at)
-        *at++ = 0;
+    char *rest = copy, *name = strsep(&rest, "@");
+    char *first = copy && *name == '=' ? strsep(&rest, "@") : NULL;
     int e = copy && r ? 0 : pfs_fail(err, ENOMEM, "no memory for a recipe");
-    if (!e && at)
-        e = cut_keys(at, &k, err);
+    if (!e && first && *first)
+        e = cut_keys(first, &own, err);
+    if (!e && rest && (!first || *rest))
+        e = cut_keys(rest, &k, err);
     if (!e)
-        e = resolve(r, copy, &k, source, err);
+        e = resolve(r, name, &own, &k, source, err);
     if (e) {
         pfs_recipe_close(r);
         return e;

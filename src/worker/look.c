@@ -178,10 +178,11 @@ static int digests(struct worker *w, const struct pfs_stack_info *stack, const s
     uint64_t mask = 0;
     if (!any_depends(steps) && !(steps->n && *stack->mask))
         return 0;
-    int e = worker_context(w, stack, steps, 1, &c, err);
+    struct pfs_err why = {0};
+    int e = worker_context(w, stack, steps, 1, &c, &why);   /* bad tables: the planes themselves will say so */
     if (e)
-        return e;
-    if (c.cx.mask)
+        mask = pfs_hash64(why.text, strlen(why.text), 2) | 1;
+    else if (c.cx.mask)
         mask = pfs_hash64(c.cx.mask->px, (size_t)c.cx.mask->h * (size_t)c.cx.mask->row, 1) | 1;
     c.cx.mask = NULL;
     if (!(r->digest = pfs_array(stack->shape.z * steps->n, sizeof *r->digest)))

@@ -1,0 +1,183 @@
+/* The configuration in the engine: reading planefs.ini, the user's own views, and what [dataset] says of inversion.
+ *
+ * A user's view travels to the worker as "=recipe@its parameters@those of the path", so that the worker needs to know no
+ * configuration. */
+#include "engine/own.h"
+
+#include <planefs/mem.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONFIG_MOST = 1 << 20, CHECK_TIMEOUT_MS = 10000 };
+
+static int read_file(const char *path, bool must, struct pfs_blob *ret, struct pfs_err *err)
+{
+    PFS_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    *ret = (struct pfs_blob){0};
+    if (fd < 0 && !must && (errno == ENOENT || errno == ENOTDIR))
+        return 0;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return pfs_fail(err, errno, "cannot read the configuration %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode) || st.st_size > CONFIG_MOST)
+        return pfs_fail(err, EINVAL, "%s is no configuration file", path);
+    ret->data = malloc((size_t)st.st_size + 1);
+    ssize_t n = ret->data ? read(fd, ret->data, (size_t)st.st_size) : -1;
+    if (n < 0) {
+        free(ret->data);
+        return pfs_fail(err, EIO, "cannot read the configuration %s", path);
+    }
+    ret->size = (size_t)n;
+    return 0;
+}
+
+/* ---- the text a worker resolves ---- */
+
+/* A value of the file as it stands in a path: "1, 2, 3" is "1:2:3". */
+static void add_value(struct pfs_text *t, const char *value)
+{
+    for (const char *p = value; *p; p++)
+        if (*p == ',')
+            pfs_text_add(t, ":");
+        else if (*p != ' ' && *p != '\t')
+            pfs_text_bytes(t, p, 1);
+}
+
+static const char *recipe_of(const struct pfs_engine *e, const char *name)
+{
+    const struct pfs_config_section *s = pfs_config_view(e->config, name);
+    if (s)
+        return pfs_config_value(s, "recipe");
+    for (int i = 0; i < e->registry.n_views; i++)
+        if (!strcmp(e->registry.view[i].name, name))
+            return e->registry.view[i].recipe;
+    return NULL;
+}
+
+static bool has_step(const char *recipe, const char *op)
+{
+    size_t n = strlen(op);
+    for (const char *at = recipe; (at = strstr(at, op)); at += n)
+        if ((at == recipe || strchr(" |", at[-1])) && (!at[n] || strchr(" |", at[n])))
+            return true;
+    return false;
+}
+
+static void add_own_keys(const struct pfs_config_section *s, int invert, struct pfs_text *ret)
+{
+    const char *comma = "";
+    bool says_invert = false;
+    for (int i = 0; s && i < s->n; i++) {
+        if (!strcmp(s->key[i].name, "recipe"))
+            continue;
+        says_invert |= !strcmp(s->key[i].name, "on") || !strcmp(s->key[i].name, "invert.on");
+        pfs_text_addf(ret, "%s%s=", comma, s->key[i].name);
+        add_value(ret, s->key[i].value);
+        comma = ",";
+    }
+    if (invert >= 0 && !says_invert)
+        pfs_text_addf(ret, "%sinvert.on=%d", comma, invert);
+}
+
+int pfs_view_text(const struct pfs_engine *e, const struct pfs_dataset *d, const char *text, struct pfs_text *ret,
+                  struct pfs_err *err)
+{
+    size_t n = strcspn(text, "@");
+    PFS_AUTO_FREE char *name = strndup(text, n);
+    if (!name)
+        return pfs_fail(err, ENOMEM, "no memory for a view");
+    if (*name == '=')
+        return pfs_fail(err, ENOENT, "no view is named \"%s\"", name);
+    const struct pfs_config_section *s = pfs_config_view(e->config, name);
+    const char *recipe = recipe_of(e, name);
+    int invert = recipe && has_step(recipe, "invert") ? d->invert : -1;
+    if (s || invert >= 0) {
+        pfs_text_addf(ret, "=%s@", recipe);
+        add_own_keys(s, invert, ret);
+        pfs_text_addf(ret, "@%s", text[n] ? text + n + 1 : "");
+    } else
+        pfs_text_add(ret, text);
+    return ret->failed ? pfs_fail(err, ENOMEM, "no memory for a view") : 0;
+}
+
+/* ---- checking views at the start ---- */
+
+static int try_view(struct pfs_engine *e, const struct pfs_config_section *s, struct pfs_err *err)
+{
+    PFS_AUTO_TEXT struct pfs_text view = {0};
+    struct pfs_text request = {0};
+    struct pfs_blob answer = {0};
+    struct pfs_stack_info stack = {.shape = {1, 1, 1, 4096, 4096, PFS_U16, {{0}, "", 0, {0}}}, .bits = 16,
+                                   .info = "", .model = "", .mask = ""};
+    struct pfs_order o = {.role = PFS_READER, .verb = PFS_RESOLVE, .most = 1 << 20, .timeout_ms = CHECK_TIMEOUT_MS};
+    pfs_text_addf(&view, "=%s@", pfs_config_value(s, "recipe"));
+    add_own_keys(s, -1, &view);
+    if (view.failed)
+        return pfs_fail(err, ENOMEM, "no memory for a view");
+    pfs_resolve_put(&request, &stack, view.s);
+    if (!pfs_text_take(&request, &o.request))
+        return pfs_fail(err, ENOMEM, "no memory for a view");
+    int r = pfs_pool_call(e->pool, &o, &answer, err);
+    free(answer.data);
+    return r;
+}
+
+/* The line to blame: that of the key whose name the reason quotes, else the section's. */
+static int line_of(const struct pfs_config_section *s, const char *reason)
+{
+    for (int i = 0; i < s->n; i++)
+        if (strstr(reason, s->key[i].name))
+            return s->key[i].line;
+    return s->line;
+}
+
+static int check_view(struct pfs_engine *e, const struct pfs_config_section *s, struct pfs_err *err)
+{
+    struct pfs_err why = {0};
+    for (int i = 0; i < e->registry.n_views; i++)
+        if (!strcmp(e->registry.view[i].name, s->name))
+            return pfs_fail(err, EINVAL, "%s:%d: %.64s is the name of a built-in view", e->config->file, s->line, s->name);
+    if (try_view(e, s, &why) < 0)
+        return pfs_fail(err, EINVAL, "%s:%d: %.180s", e->config->file, line_of(s, why.text), why.text);
+    return 0;
+}
+
+/* The user's views join the registry's, so that folders list them and the help names them. */
+static int add_views(struct pfs_engine *e, struct pfs_err *err)
+{
+    int n = e->registry.n_views;
+    struct pfs_registry_view *more = realloc(e->registry.view, (size_t)(n + e->config->n) * sizeof *more);
+    if (!more)
+        return pfs_fail(err, ENOMEM, "no memory for views");
+    e->registry.view = more;
+    for (int i = 0; i < e->config->n; i++) {
+        const struct pfs_config_section *s = &e->config->section[i];
+        if (s->view && pfs_config_view(e->config, s->name) == s)
+            more[e->registry.n_views++] = (struct pfs_registry_view){
+                strdup(s->name), strdup(pfs_config_value(s, "recipe")), pfs_format("from %s", e->config->file), true};
+    }
+    return 0;
+}
+
+int pfs_configure(struct pfs_engine *e, struct pfs_err *err)
+{
+    PFS_AUTO_FREE char *path = e->o.config ? strdup(e->o.config) : pfs_format("%s/planefs.ini", e->o.source);
+    struct pfs_blob text;
+    if (!path)
+        return pfs_fail(err, ENOMEM, "no memory for the configuration");
+    int r = read_file(path, e->o.config != NULL, &text, err);
+    if (r < 0 || !text.data)
+        return r;
+    const char *slash = strrchr(path, '/');
+    r = pfs_config_parse(slash ? slash + 1 : path, text.data, text.size, &e->config, err);
+    free(text.data);
+    for (int i = 0; !r && i < e->config->n; i++)
+        if (e->config->section[i].view)
+            r = check_view(e, &e->config->section[i], err);
+    return r ? r : add_views(e, err);
+}
