@@ -187,13 +187,14 @@ static int digests(struct worker *w, const struct pfs_stack_info *stack, const s
     c.cx.mask = NULL;
     if (!(r->digest = pfs_array(stack->shape.z * steps->n, sizeof *r->digest)))
         return pfs_fail(err, ENOMEM, "no memory for digests");
-    r->n_digest = stack->shape.z;
-    for (int64_t z = 0; z < r->n_digest; z++) {
+    uint64_t any = 0;
+    for (int64_t z = 0; z < stack->shape.z; z++) {
         worker_context_at(&c, (struct pfs_at){.z = z});
         for (int i = 0; i < steps->n; i++)
-            r->digest[z * steps->n + i] = digest(&steps->step[i], &c.cx, mask);
-        worker_progress(w, (int)(1000 * z / r->n_digest));
+            any |= r->digest[z * steps->n + i] = digest(&steps->step[i], &c.cx, mask);
+        worker_progress(w, (int)(1000 * z / stack->shape.z));
     }
+    r->n_digest = any ? stack->shape.z : 0;
     return 0;
 }
 
