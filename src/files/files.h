@@ -32,7 +32,9 @@ struct pfs_kind {
 
     int (*size)(const struct pfs_name *n, int64_t *ret, struct pfs_err *err);
 
-    /* planes: the bytes in front of the pixels, then n_planes planes, each view->shape's plane long */
+    /* planes: the bytes in front of the pixels, then n_planes planes, each view->shape's plane long and all in the
+     * header's byte order. A plane without a file (pfs_dataset_file < 0) is zeros where there are several. A header of
+     * n planes costs O(n): build it once for an open file. */
     int (*head)(const struct pfs_name *n, bool big_endian, struct pfs_text *ret, struct pfs_err *err);
     int64_t (*n_planes)(const struct pfs_name *n);
     struct pfs_at (*plane)(const struct pfs_name *n, int64_t i);

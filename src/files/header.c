@@ -47,6 +47,8 @@ static int fill(const struct pfs_name *n, int64_t t, int64_t z, int64_t c, struc
     s.t = t;
     s.z = z;
     s.c = c;
+    if (pfs_shape_planes(&s) < 0)
+        return pfs_fail(err, EFBIG, "more than 2^63 planes");
     pfs_header_range(n, s.cal.range);
     pfs_header_recipe(&n->view->recipe, &recipe);
     if (!recipe.failed)

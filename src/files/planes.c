@@ -1,4 +1,5 @@
-/* Single planes as TIFF files: `slice/zZ/cC.tif` straight from the source, and `VIEW/NAME.tif` of any view.
+/* Single planes as TIFF files: `slice/zZ/cC.tif` straight from the source, `VIEW/NAME.tif` of any view, and the
+ * segmentations under `segment/`.
  *
  * The header carries voxel size, unit, time interval and display range, so that a plane, or a folder of them opened
  * as a sequence, is calibrated. The pixels are the view's, in its own type. */
@@ -41,6 +42,17 @@ const struct pfs_kind pfs_kind_slice = {
 const struct pfs_kind pfs_kind_view = {
     .pattern = "{view}/{name}.tif",
     .doc = "the planes of a view, flat",
+    .planes = true,
+    .listed = true,
+    .size = size,
+    .head = head,
+    .n_planes = n_planes,
+    .plane = plane,
+};
+
+const struct pfs_kind pfs_kind_segment = {
+    .pattern = "segment/{view}/{name}.tif",
+    .doc = "the planes segmented: masks of 0 and 255, labels from 0 on",
     .planes = true,
     .listed = true,
     .size = size,

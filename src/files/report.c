@@ -45,6 +45,20 @@ void pfs_report_bands(struct pfs_text *t, const struct pfs_dataset *d, int64_t b
     pfs_json_close(t, ']');
 }
 
+void pfs_report_list(struct pfs_text *t, int64_t *room, int width, int64_t first, int64_t n, pfs_cell *cell,
+                     const void *ctx)
+{
+    pfs_json_open(t, '[');
+    if (room)
+        *room += n ? n * (width + 1) - 1 : 0;
+    for (int64_t i = first; !room && i < first + n && !t->failed; i++) {
+        if (i > first)
+            pfs_text_add(t, ",");
+        cell(t, ctx, i);
+    }
+    pfs_json_close(t, ']');
+}
+
 int pfs_report_digits(int64_t first, int64_t n)
 {
     int a = snprintf(NULL, 0, "%lld", (long long)first), b = snprintf(NULL, 0, "%lld", (long long)(first + n - 1));

@@ -21,6 +21,11 @@ int pfs_column_find(struct pfs_blob table, const char *name, enum pfs_type type,
                     struct pfs_err *err);
 /* Value i, in PFS_JSON_INT columns for 64-bit integers and PFS_JSON_REAL for f64, as `type` says. i >= c->n: null. */
 void pfs_column_json(struct pfs_text *t, const struct pfs_column *c, enum pfs_type type, int64_t i);
+/* A list of n cells of `width` bytes, written by `cell`, i = first .. first + n - 1, or, with `room`, only counted into
+ * *room: the size of a long list costs nothing. */
+typedef void pfs_cell(struct pfs_text *t, const void *ctx, int64_t i);
+void pfs_report_list(struct pfs_text *t, int64_t *room, int width, int64_t first, int64_t n, pfs_cell *cell,
+                     const void *ctx);
 /* The type of the column that holds exact values of samples of this type: PFS_I64, PFS_U64 or PFS_F64. */
 enum pfs_type pfs_column_type(enum pfs_type sample);
 

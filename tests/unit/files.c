@@ -47,8 +47,10 @@ static void single_planes(void **state)
     struct sample s;
     make(&s, 12, 95, 1);
     s.d.shape.cal.range[1] = s.view.shape.cal.range[1] = 4095;
-    static const char *const patterns[] = {"slice/[t{t}/]z{z}/c{c}.tif", "{view}/{name}.tif"};
-    for (int i = 0; i < 2; i++)
+    static const char *const patterns[] = {
+        "slice/[t{t}/]z{z}/c{c}.tif", "{view}/{name}.tif", "segment/{view}/{name}.tif"
+    };
+    for (int i = 0; i < 3; i++)
         for (int type = PFS_U8; type < PFS_N_TYPES; type++) {
             s.view.shape.type = (enum pfs_type)type;
             struct pfs_text little = whole(&s, patterns[i], false), big = whole(&s, patterns[i], true);
@@ -141,11 +143,80 @@ static void recipes(void **state)
     drop(&s);
 }
 
-int main(void)
+/* Volumes: every plane once, in order, behind a header of the whole. */
+static void volumes(void **state)
 {
+    (void)state;
+    struct sample s;
+    struct pfs_err err;
+    int64_t size;
+    make(&s, 3, 7, 2);
+    s.view.shape.t = 2;
+    s.view.shape.y = 31, s.view.shape.x = 33;
+    static const char *const patterns[] = {"volume/{view}.tif", "volume/{view}.npy"};
+    for (int i = 0; i < 2; i++) {
+        struct pfs_text t = whole(&s, patterns[i], true);
+        assert_int_equal(s.name.kind->n_planes(&s.name), 2 * 5 * 3);
+        for (int64_t p = 0; p < 30; p++) {
+            struct pfs_at at = s.name.kind->plane(&s.name, p);
+            assert_true(at.t == p / 15 && at.z == p / 3 % 5 && at.c == p % 3);
+        }
+        const char *expected = i ? "{'descr': '>u2', 'fortran_order': False, 'shape': (2, 5, 3, 31, 33), }  "
+                                 : "ImageJ=1.53t\nimages=30\nchannels=3\nslices=5\nframes=2\nhyperstack=true\n";
+        assert_true(contains(&t, expected));
+        pfs_text_finish(&t);
+    }
+    static const struct { enum pfs_type type; int code; const char *little, *big; } types[] = {
+        {PFS_U8, 0, "'|u1'", "'|u1'"}, {PFS_I16, 0, "'<i2'", "'>i2'"}, {PFS_F32, 0, "'<f4'", "'>f4'"},
+        {PFS_I32, 0, "'<i4'", "'>i4'"}, {PFS_F64, -EOPNOTSUPP, "'<f8'", "'>f8'"},
+        {PFS_U64, -EOPNOTSUPP, "'<u8'", "'>u8'"}, {PFS_I64, -EOPNOTSUPP, "'<i8'", "'>i8'"},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        s.view.shape.type = types[i].type;
+        struct pfs_text little = whole(&s, patterns[1], false), big = whole(&s, patterns[1], true), none = {0};
+        assert_true(little.n == 8192 && little.s[8191] == '\n' && contains(&little, types[i].little));
+        assert_true(big.n == 8192 && contains(&big, types[i].big));
+        assert_int_equal(kind(patterns[0])->size(&s.name, &size, &err), types[i].code);
+        assert_int_equal(kind(patterns[0])->head(&s.name, false, &none, &err), types[i].code);
+        pfs_text_finish(&little);
+        pfs_text_finish(&big);
+        pfs_text_finish(&none);
+    }
+    s.view.shape.z = INT64_MAX / 8;
+    assert_int_equal(kind(patterns[1])->size(&s.name, &size, &err), -EFBIG);
+    assert_int_equal(kind("volume/{view}.tif")->size(&s.name, &size, &err), -EOPNOTSUPP);
+    drop(&s);
+}
+
+/* `files DIR` writes an .npy of bytes 0, 1, 2 ... for numpy to read. */
+static int write_npy(const char *folder)
+{
+    struct sample s;
+    char path[4096];
+    make(&s, 2, 0, 1);
+    s.view.shape.type = PFS_U8;
+    s.view.shape.y = 5, s.view.shape.x = 7;
+    struct pfs_text t = whole(&s, "volume/{view}.npy", false);
+    snprintf(path, sizeof path, "%s/volume.npy", folder);
+    FILE *f = fopen(path, "wb");
+    if (!f)
+        return perror(path), 1;
+    fwrite(t.s, 1, t.n, f);
+    for (int i = 0; i < 2 * 3 * 5 * 7; i++)
+        fputc(i, f);
+    pfs_text_finish(&t);
+    drop(&s);
+    return fclose(f) != 0;
+}
+
+int main(int n, char **arg)
+{
+    if (n > 1)
+        return write_npy(arg[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table), cmocka_unit_test(single_planes), cmocka_unit_test(large_planes),
         cmocka_unit_test(ranges), cmocka_unit_test(recipes),
+        cmocka_unit_test(volumes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

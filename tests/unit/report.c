@@ -263,6 +263,145 @@ static void damaged_tables(void **state)
     drop(&s);
 }
 
+/* ---- histogram.json, segment.json, pca.json ---- */
+
+static void fill_f64(struct pfs_text *t, const char *name, double v, int64_t n)
+{
+    double *f = calloc((size_t)n, sizeof *f);
+    for (int64_t i = 0; i < n; i++)
+        f[i] = v + (double)i;
+    pfs_table_f64(t, name, f, n);
+    free(f);
+}
+
+static const double tries[] = {0.1, -1.7976931348623157e308, NAN, INFINITY};
+
+static struct pfs_blob taken(struct pfs_text *t)
+{
+    struct pfs_blob b;
+    assert_true(pfs_text_take(t, &b));
+    return b;
+}
+
+static struct pfs_blob histogram_table(int64_t bins, uint64_t count, double lo, double hi)
+{
+    struct pfs_text t = {0};
+    uint64_t *counts = calloc((size_t)bins, sizeof *counts);
+    const double low[BANDS] = {lo, 0, 0}, high[BANDS] = {hi, 1, 0};
+    pfs_table_begin(&t);
+    for (int64_t i = 0; i < bins; i += 3)
+        counts[i] = count;
+    pfs_table_u64(&t, "counts0", counts, bins);
+    pfs_table_u64(&t, "counts1", counts, bins);
+    pfs_table_u64(&t, "counts2", counts, bins);
+    pfs_table_f64(&t, "lo", low, BANDS);
+    pfs_table_f64(&t, "hi", high, BANDS);
+    free(counts);
+    return taken(&t);
+}
+
+static void histogram(void **state)
+{
+    (void)state;
+    static const int64_t bins[PFS_N_TYPES] = {0, 256, 65536, 1024, 1024, 256, 65536, 1024, 1024, 1024, 1024};
+    struct sample s;
+    make(&s, 12, 95, 1);
+    const uint64_t most = (uint64_t)12 * 9000 * 13750;
+    for (int type = PFS_U8; type < PFS_N_TYPES; type++)
+        for (int way = 0; way < 4; way++) {
+            s.view.shape.type = (enum pfs_type)type;
+            struct pfs_blob table = histogram_table(bins[type], way ? most : 0, tries[way], -tries[way]);
+            char *text = report(&s, "histogram.json", table);
+            has(text, bins[type] == 1024 ? "\"exact\":false,\n\"bins\":1024,\n" : "\"exact\":true,\n\"bins\":");
+            has(text, way ? "\"counts\":[[1485000000,         0,         0,1485000000," : "\"counts\":[[         0,");
+            has(text, type == PFS_I16 ? "\"edges\":[[-32768,-32767," : type == PFS_U8 ? "\"edges\":[[     0,     1," :
+                      type == PFS_F32 && way == 1 ? "\"edges\":[[-1.7976931348623157e+308," : "\"edges\":[[");
+            free(text);
+            free(table.data);
+        }
+    s.view.shape.type = PFS_U8;
+    struct pfs_blob table = histogram_table(256, most + 1, 0, 1);
+    refused(&s, "histogram.json", table);                  /* a count that no column was kept for */
+    s.view.shape.type = PFS_U16;
+    refused(&s, "histogram.json", table);
+    refused(&s, "histogram.json", (struct pfs_blob){0});
+    free(table.data);
+    s.view.shape.c = 4;
+    s.view.shape.type = PFS_F32;
+    table = histogram_table(1024, 1, 0, 1);
+    refused(&s, "histogram.json", table);
+    free(table.data);
+    drop(&s);
+}
+
+static struct pfs_blob segment_table(double v)
+{
+    struct pfs_text t = {0};
+    pfs_table_begin(&t);
+    fill_f64(&t, "otsu", v, BANDS);
+    for (int k = 2; k <= 8; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "kmeans%d", k);
+        fill_f64(&t, name, v, BANDS * k);
+    }
+    return taken(&t);
+}
+
+static void segments(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, 12, 95, 1);
+    for (int way = 0; way < 4; way++) {
+        struct pfs_blob table = segment_table(tries[way]);
+        char *text = report(&s, "segment.json", table);
+        has(text, way ? "{\"otsu\":[" : "{\"otsu\":[                     0.1,                     1.1,");
+        has(text, "\"kmeans\":{\"2\":[[");
+        has(text, way == 2 ? "                    null]]}}\n" : "]]}}\n");
+        free(text);
+        refused(&s, "segment.json", (struct pfs_blob){table.data, table.size - 8 * 24});
+        s.view.shape.c = 2;
+        refused(&s, "segment.json", table);
+        s.view.shape.c = BANDS;
+        free(table.data);
+    }
+    drop(&s);
+}
+
+static struct pfs_blob pca_table(double v)
+{
+    struct pfs_text t = {0};
+    pfs_table_begin(&t);
+    fill_f64(&t, "mean", v, BANDS);
+    fill_f64(&t, "explained_variance", v, BANDS);
+    fill_f64(&t, "explained_variance_ratio", v, BANDS);
+    fill_f64(&t, "components", v, BANDS * BANDS);
+    return taken(&t);
+}
+
+static void pca(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, 12, 95, 1);
+    for (int way = 0; way < 4; way++) {
+        struct pfs_blob table = pca_table(tries[way]);
+        char *text = report(&s, "pca.json", table);
+        has(text, "\"components\":[\n[");
+        if (!way)
+            has(text, "[                     3.1,                     4.1,                     5.1],");
+        free(text);
+        s.view.shape.c = 2;
+        refused(&s, "pca.json", table);
+        s.view.shape.c = BANDS;
+        free(table.data);
+    }
+    assert_true(pfs_kind_applies(kind("pca.json"), &s.d) && pfs_kind_applies(kind("segment.json"), &s.d));
+    s.d.shape.c = 1;
+    assert_true(!pfs_kind_applies(kind("pca.json"), &s.d) && pfs_kind_applies(kind("segment.json"), &s.d));
+    drop(&s);
+}
+
 /* ---- samples ---- */
 
 static const char *folder;
@@ -291,6 +430,12 @@ static void write_samples(void **state)
             snprintf(file, sizeof file, "stats-%s-%d.json", pfs_type_name(s.view.shape.type), way);
             write_one(&s, file, "stats.json", stats_table((enum pfs_type)type, way, way & 1, way * 4, 95));
         }
+    s.view.shape.type = PFS_F32;
+    write_one(&s, "histogram-f.json", "histogram.json", histogram_table(1024, 7, -1.5, 2.5));
+    s.view.shape.type = PFS_I16;
+    write_one(&s, "histogram-i.json", "histogram.json", histogram_table(65536, 7, 0, 0));
+    write_one(&s, "segment.json", "segment.json", segment_table(0.1));
+    write_one(&s, "pca.json", "pca.json", pca_table(0.1));
     n_bad = 2;
     write_one(&s, "info.json", "info.json", (struct pfs_blob){0});
     drop(&s);
@@ -302,6 +447,7 @@ int main(int n, char **arg)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(info), cmocka_unit_test(info_of_bad_sections), cmocka_unit_test(info_of_keys),
         cmocka_unit_test(info_of_missing_files), cmocka_unit_test(stats), cmocka_unit_test(damaged_tables),
+        cmocka_unit_test(histogram), cmocka_unit_test(segments), cmocka_unit_test(pca),
     };
     folder = n > 1 ? arg[1] : NULL;
     return folder ? cmocka_run_group_tests(writing, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,14 @@ def test_beyond_4_gib(samples):
         assert r.stdout.count("Image Width: 30000") == ifds and r.stderr == ""
 
 
+def test_npy(tmp_path):
+    subprocess.run([os.path.join(os.path.dirname(HELPER), "files"), tmp_path], check=True)
+    for mode in (None, "r"):
+        a = np.load(tmp_path / "volume.npy", mmap_mode=mode)
+        assert a.shape == (1, 2, 3, 5, 7) and a.dtype == np.uint8
+        np.testing.assert_array_equal(a.ravel(), np.arange(210))
+
+
 MACRO = """
 setBatchMode(true);
 folder = getArgument();

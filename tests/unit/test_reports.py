@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 HELPER = os.path.join(os.environ.get("PLANEFS_BUILD", "build"), "tests/unit/report")
@@ -59,8 +60,31 @@ def test_info(reports):
     assert s["unit"] == "um" and s["voxel"] == [0.03, 0.008, 0.008] and len(s["key"]) == 32
 
 
+def test_histogram(reports):
+    s = parse(reports / "histogram-f.json")
+    assert s["exact"] is False and s["band"] == [1, 2, 3] and [len(c) for c in s["counts"]] == [1024] * 3
+    np.testing.assert_allclose(s["edges"][0], np.histogram_bin_edges([-1.5, 2.5], 1024), rtol=1e-15, atol=1e-15)
+    assert s["edges"][0][0] == -1.5 and s["edges"][0][-1] == 2.5 and s["edges"][2] == [0] * 1025
+    assert s["counts"][1][:4] == [7, 0, 0, 7]
+    s = parse(reports / "histogram-i.json")
+    assert s["exact"] is True and s["edges"][1] == list(range(-32768, 32769)) and len(s["counts"][2]) == 65536
+
+
+def test_segment(reports):
+    s = parse(reports / "segment.json")
+    assert list(s) == ["otsu", "kmeans"] and s["otsu"] == [0.1, 1.1, 2.1] and list(s["kmeans"]) == list("2345678")
+    assert s["kmeans"]["3"] == [[0.1, 1.1, 2.1], [3.1, 4.1, 5.1], [6.1, 7.1, 8.1]]
+
+
+def test_pca(reports):
+    s = parse(reports / "pca.json")
+    assert s["components"] == [[0.1, 1.1, 2.1], [3.1, 4.1, 5.1], [6.1, 7.1, 8.1]]
+    assert s["mean"] == s["explained_variance"] == s["explained_variance_ratio"] == [0.1, 1.1, 2.1]
+
+
 @pytest.mark.skipif(not shutil.which("jq"), reason="no jq")
 def test_jq(reports):
     for path in reports.glob("*.json"):
-        r = subprocess.run(["jq", "-e", ".planefs == 1", path], capture_output=True, text=True)
+        question = "has(\"otsu\")" if path.name == "segment.json" else ".planefs == 1"
+        r = subprocess.run(["jq", "-e", question, path], capture_output=True, text=True)
         assert (r.returncode, r.stdout, r.stderr) == (0, "true\n", ""), path
