@@ -188,16 +188,56 @@ static void volumes(void **state)
     drop(&s);
 }
 
-/* `files DIR` writes an .npy of bytes 0, 1, 2 ... for numpy to read. */
-static int write_npy(const char *folder)
+static void ome(void **state)
+{
+    (void)state;
+    static const char pattern[] = "volume/{view}.ome.tif";
+    struct sample s;
+    struct pfs_err err;
+    int64_t size;
+    make(&s, 3, 0, 1);
+    s.view.shape.y = 31, s.view.shape.x = 33;
+    s.view.shape.cal.interval = 2.5;
+    struct pfs_text little = whole(&s, pattern, false), big = whole(&s, pattern, true);
+    assert_int_equal(little.n, big.n);
+    assert_true(contains(&little, " BigEndian=\"false\" PhysicalSizeX=\"0.008\" PhysicalSizeY=\"0.008\" "
+                                  "PhysicalSizeZ=\"0.03\" TimeIncrement=\"2.5\">"));
+    assert_true(contains(&big, " BigEndian=\"true\"  PhysicalSizeX="));
+    assert_true(contains(&big, "<Description>planefs=0.1.0 source</Description>"));
+    assert_true(contains(&big, "Name=\"red &#34;1&#34;\"/><Channel ID=\"Channel:0:1\" SamplesPerPixel=\"1\"/>"));
+    pfs_text_finish(&little);
+    pfs_text_finish(&big);
+    static const struct { const char *unit, *expected; } units[] = {
+        {"nm", " PhysicalSizeX=\"0.008\" PhysicalSizeXUnit=\"nm\""}, {"inch", "PhysicalSizeYUnit=\"in\""},
+        {"parsec", "BigEndian=\"false\" TimeIncrement"}, {"", "BigEndian=\"false\" TimeIncrement"},
+    };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        snprintf(s.view.shape.cal.unit, sizeof s.view.shape.cal.unit, "%s", units[i].unit);
+        little = whole(&s, pattern, false);
+        assert_true(contains(&little, units[i].expected));
+        pfs_text_finish(&little);
+    }
+    s.view.shape.y = s.view.shape.x = 30000;               /* 15 GiB: BigTIFF with every IFD */
+    little = whole(&s, pattern, false);
+    assert_memory_equal(little.s, "II+", 4);
+    pfs_text_finish(&little);
+    s.view.shape.type = PFS_I64;
+    assert_int_equal(kind(pattern)->size(&s.name, &size, &err), -EOPNOTSUPP);
+    drop(&s);
+}
+
+/* `files DIR` writes volumes of bytes 0, 1, 2 ... for other programs to read. */
+static int write_volume(const char *folder, const char *suffix)
 {
     struct sample s;
     char path[4096];
     make(&s, 2, 0, 1);
+    s.d.name = "a<b>&\"c' \x01\\ \xc2\xb5 \xf0\x9f\x98\x80 \xff";
     s.view.shape.type = PFS_U8;
     s.view.shape.y = 5, s.view.shape.x = 7;
-    struct pfs_text t = whole(&s, "volume/{view}.npy", false);
-    snprintf(path, sizeof path, "%s/volume.npy", folder);
+    snprintf(path, sizeof path, "volume/{view}.%s", suffix);
+    struct pfs_text t = whole(&s, path, false);
+    snprintf(path, sizeof path, "%s/volume.%s", folder, suffix);
     FILE *f = fopen(path, "wb");
     if (!f)
         return perror(path), 1;
@@ -212,11 +252,11 @@ static int write_npy(const char *folder)
 int main(int n, char **arg)
 {
     if (n > 1)
-        return write_npy(arg[1]);
+        return write_volume(arg[1], "npy") || write_volume(arg[1], "ome.tif");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table), cmocka_unit_test(single_planes), cmocka_unit_test(large_planes),
         cmocka_unit_test(ranges), cmocka_unit_test(recipes),
-        cmocka_unit_test(volumes),
+        cmocka_unit_test(volumes), cmocka_unit_test(ome),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

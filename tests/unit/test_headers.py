@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -112,6 +113,21 @@ def test_npy(tmp_path):
         a = np.load(tmp_path / "volume.npy", mmap_mode=mode)
         assert a.shape == (1, 2, 3, 5, 7) and a.dtype == np.uint8
         np.testing.assert_array_equal(a.ravel(), np.arange(210))
+
+
+def test_ome(tmp_path):
+    subprocess.run([os.path.join(os.path.dirname(HELPER), "files"), tmp_path], check=True)
+    path = tmp_path / "volume.ome.tif"
+    with tifffile.TiffFile(path) as f:
+        assert f.is_ome and len(f.pages) == 6
+        assert f.series[0].axes == "ZCYX"
+        np.testing.assert_array_equal(f.asarray().ravel(), np.arange(210))
+        image = ET.fromstring(f.ome_metadata)[0]
+        assert image.get("Name") == "a<b>&\"c' ?\\ µ \U0001f600 \ufffd"
+        channels = [c.get("Name") for c in image.iter() if c.tag.endswith("Channel")]
+        assert channels == ['red "1"', None, "é"]
+    r = subprocess.run(["tiffinfo", path], capture_output=True, text=True)
+    assert r.stdout.count("Image Width: 7 Image Length: 5") == 6 and r.stderr == ""
 
 
 MACRO = """
