@@ -3,7 +3,7 @@
  * One handle stands for one page. The header libtiff sees is made up: its first directory is the page's, so that a
  * page is reached at once however long the chain is. libtiff reads through pread with a budget, maps nothing, and any
  * word from its error handler fails the call: a decoder that complains has made pixels up (measured: it also drops
- * tags silently when memory is short). Warnings pass, but for JPEG and fax data that end too early. */
+ * tags silently when memory is short). Warnings pass, but for those of JPEG and fax data that are not whole. */
 #include "src_tiff.h"
 
 #include <planefs/mem.h>
@@ -19,7 +19,7 @@ struct pfs_tiff_decoder {
     const struct pfs_tiff_file *file;
     const struct pfs_tiff_page *page;
     int64_t at, budget;
-    bool failed;
+    bool failed, over;            /* over: the budget was */
     char words[200];
     uint8_t head[16];
     int head_size;
@@ -37,8 +37,8 @@ static tmsize_t io_read(thandle_t handle, void *dst, tmsize_t n)
     struct pfs_tiff_decoder *d = handle;
     if (n < 0 || d->at < 0 || (d->budget -= n) < 0) {
         if (!d->failed)
-            snprintf(d->words, sizeof d->words, "more is read than the page can hold");
-        d->failed = true;
+            snprintf(d->words, sizeof d->words, "more is read than its headers and pixels may take");
+        d->failed = d->over = true;
         return 0;
     }
     int64_t got = pfs_tiff_pread(d->file->fd, dst, n, d->at);
@@ -77,28 +77,42 @@ static toff_t io_size(thandle_t handle)
     return (toff_t)((struct pfs_tiff_decoder *)handle)->file->size;
 }
 
+static void remember(struct pfs_tiff_decoder *d, const char *module, const char *format, va_list args)
+{
+    int n = snprintf(d->words, sizeof d->words, "%s: ", module ? module : "libtiff");
+    n = n < 0 ? 0 : n < (int)sizeof d->words ? n : (int)sizeof d->words - 1;
+    vsnprintf(d->words + n, sizeof d->words - (size_t)n, format, args);
+}
+
 static int on_error(TIFF *tif, void *user, const char *module, const char *format, va_list args)
 {
     struct pfs_tiff_decoder *d = user;
     (void)tif;
-    if (!d->failed) {
-        int n = snprintf(d->words, sizeof d->words, "%s: ", module ? module : "libtiff");
-        n = n < 0 ? 0 : n < (int)sizeof d->words ? n : (int)sizeof d->words - 1;
-        vsnprintf(d->words + n, sizeof d->words - (size_t)n, format, args);
-    }
+    /* A tag that libtiff does not know, of a type it does not know: nothing that decoding depends on. */
+    if (!strncmp(format, "Defined set_field_type of custom tag", 36))
+        return 1;
+    if (!d->failed)
+        remember(d, module, format, args);
     d->failed = true;
     return 1;
 }
 
+/* Data ended early or could not be understood, and the decoder made up the rest. */
+static bool made_up(const char *words)
+{
+    return strstr(words, "Premature end of JPEG") || strstr(words, "Premature EOF") ||
+           (strstr(words, "Corrupt JPEG data") && !strstr(words, "extraneous bytes"));
+}
+
+/* The last warning is kept as the reason for codecs that fail without a word. */
 static int on_warning(TIFF *tif, void *user, const char *module, const char *format, va_list args)
 {
-    char words[160];
-    va_list copy;
-    va_copy(copy, args);
-    vsnprintf(words, sizeof words, format, copy);
-    va_end(copy);
-    if (!strncmp(words, "Premature end of JPEG", 21) || !strncmp(words, "Premature EOF", 13))
-        on_error(tif, user, module, format, args);
+    struct pfs_tiff_decoder *d = user;
+    (void)tif;
+    if (d->failed)
+        return 1;
+    remember(d, module, format, args);
+    d->failed = made_up(d->words);
     return 1;
 }
 
@@ -121,7 +135,7 @@ static void make_head(struct pfs_tiff_decoder *d, int64_t ifd)
 
 static int said(const struct pfs_tiff_decoder *d, struct pfs_err *err)
 {
-    return pfs_fail(err, EIO, "tiff: %s", d->words[0] ? d->words : "libtiff cannot read it");
+    return pfs_fail(err, d->over ? EFBIG : EIO, "tiff: %s", d->words[0] ? d->words : "libtiff cannot decode it");
 }
 
 static TIFF *client_open(struct pfs_tiff_decoder *d)

@@ -117,7 +117,7 @@ void pfs_tiff_unpack(const struct pfs_tiff_page *p, bool swap, const uint8_t *ro
                      void *dst)
 {
     int bits = pfs_tiff_page_bits(p);
-    bool low_first = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) != swap && (bits % 16 == 0 || bits == 24 || bits == 8);
+    bool low_first = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) != swap && (bits == 16 || bits == 24);
     if (pick_native(p, swap, row, first, step, n, dst))
         return;
     for (int64_t i = 0; i < n; i++) {

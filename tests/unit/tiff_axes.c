@@ -1,0 +1,351 @@
+/* Pages as axes: plain stacks, kinds of pages, ImageJ and tifffile texts, the form with one directory, calibration. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tiff_make.h"
+
+enum { W = 20, H = 12 };
+
+static struct made page(int seed)
+{
+    return (struct made){.w = W, .h = H, .bits = 16, .samples = 1, .format = 1, .photometric = 1, .seed = (uint32_t)seed};
+}
+
+/* n pages, the first with a description. */
+static int stack_of(const char *mode, int n, const char *description)
+{
+    struct made m[64];
+    assert_true(n <= 64);
+    for (int i = 0; i < n; i++)
+        m[i] = page(i);
+    m[0].description = description;
+    return write_pages(mode, m, n);
+}
+
+static struct pfs_source *open_ok(int fd)
+{
+    struct pfs_source *s = NULL;
+    struct pfs_err err = {0};
+    if (open_fd(fd, &s, &err) < 0)
+        fail_msg("open: %s", err.text);
+    return s;
+}
+
+static void check_shape(const struct pfs_source *s, int series, int t, int z, int c)
+{
+    const struct pfs_shape *shape = &s->series[series].shape;
+    assert_int_equal(shape->t, t);
+    assert_int_equal(shape->z, z);
+    assert_int_equal(shape->c, c);
+}
+
+static void check_plane(struct pfs_source *s, struct pfs_at at, int seed)
+{
+    struct made m = page(seed);
+    check_rows(s, 0, at, &m, 0, 0, H);
+}
+
+static void pages_are_z(void **state)
+{
+    (void)state;
+    int fd = stack_of("wb8", 5, NULL);
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 1, 5, 1);
+    for (int z = 4; z >= 0; z--)
+        check_plane(s, (struct pfs_at){0, z, 0}, z);
+    assert_string_equal(s->series[0].format, "BigTIFF");
+    pfs_source_close(s);
+    close(fd);
+}
+
+static void kinds_are_series(void **state)
+{
+    (void)state;
+    struct made m[6] = {page(0), page(1), page(2), page(3), page(4), page(5)};
+    m[1].w = W / 2;
+    m[2].bits = 8;
+    m[4].w = W / 2;
+    m[5].subfile = FILETYPE_REDUCEDIMAGE;
+    int fd = write_pages("wl", m, 6);
+    struct pfs_source *s = open_ok(fd);
+    assert_int_equal(s->n_series, 3);
+    check_shape(s, 0, 1, 2, 1);
+    check_shape(s, 1, 1, 2, 1);
+    check_shape(s, 2, 1, 1, 1);
+    assert_int_equal(s->series[2].shape.type, PFS_U8);
+    check_plane(s, (struct pfs_at){0, 1, 0}, 3);
+    check_rows(s, 1, (struct pfs_at){0, 1, 0}, &m[4], 0, 0, H);
+    check_rows(s, 2, (struct pfs_at){0, 0, 0}, &m[2], 0, 0, H);
+    pfs_source_close(s);
+    close(fd);
+}
+
+static void colour_pages(void **state)
+{
+    (void)state;
+    struct made m[3];
+    for (int i = 0; i < 3; i++) {
+        m[i] = page(i);
+        m[i].samples = 3;
+        m[i].photometric = PHOTOMETRIC_RGB;
+        m[i].separate = true;
+    }
+    m[0].description = "ImageJ=1.53t\nimages=9\nchannels=3\nslices=3\n";
+    int fd = write_pages("wl", m, 3);
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 1, 3, 3);
+    for (int z = 0; z < 3; z++)
+        for (int c = 0; c < 3; c++)
+            check_rows(s, 0, (struct pfs_at){0, z, c}, &m[z], c, 0, H);
+    pfs_source_close(s);
+    close(fd);
+}
+
+static void imagej_hyperstack(void **state)
+{
+    (void)state;
+    int fd = stack_of("wb", 24, "ImageJ=1.53t\nimages=24\nchannels=3\nslices=4\nframes=2\nhyperstack=true\nmode=grayscale\n"
+                                "unit=\\u00B5m\nspacing=0.5\nfinterval=30.5\nloop=false\nmin=50.0\nmax=1579.0\n");
+    struct pfs_source *s = open_ok(fd);
+    const struct pfs_calibration *cal = &s->series[0].shape.cal;
+    check_shape(s, 0, 2, 4, 3);
+    for (int i = 0; i < 24; i++)
+        check_plane(s, (struct pfs_at){i / 12, i / 3 % 4, i % 3}, i);
+    assert_string_equal(cal->unit, "um");
+    assert_true(cal->voxel[0] == 0.5 && cal->interval == 30.5 && cal->range[0] == 50 && cal->range[1] == 1579);
+    assert_string_equal(s->series[0].format, "ImageJ TIFF");
+    pfs_source_close(s);
+    close(fd);
+}
+
+static void imagej_order(void **state)
+{
+    (void)state;
+    int fd = stack_of("wl", 24, "ImageJ=1.53t\nimages=24\nchannels=3\nslices=4\nframes=2\norder=ztc\n");
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 2, 4, 3);
+    for (int i = 0; i < 24; i++)
+        check_plane(s, (struct pfs_at){i / 4 % 2, i % 4, i / 8}, i);
+    pfs_source_close(s);
+    close(fd);
+}
+
+/* Numbers that do not agree with the pages are not believed. */
+static void imagej_lies(void **state)
+{
+    static const char *const texts[] = {
+        "ImageJ=1.53t\nimages=6\nchannels=4\nslices=2\n", "ImageJ=1.53t\nimages=1000000\n",
+        "ImageJ=1.53t\nimages=-3\nslices=nan\nchannels=1e300\n", "ImageJ=", "SCIFIO=2\nslices=99999999999999999999\n",
+        "ImageJ=1.5\nchannels=1000000000\nslices=1000000000\nframes=1000000000\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int fd = stack_of("wl", 6, texts[i]);
+        struct pfs_source *s = open_ok(fd);
+        check_shape(s, 0, 1, 6, 1);
+        check_plane(s, (struct pfs_at){0, 5, 0}, 5);
+        pfs_source_close(s);
+        close(fd);
+    }
+}
+
+/* ---- one directory, many images ---- */
+
+static void put_image(int fd, int64_t at, int seed, bool big)
+{
+    struct made m = page(seed);
+    uint16_t px[W * H];
+    for (uint32_t y = 0; y < H; y++)
+        for (uint32_t x = 0; x < W; x++) {
+            px[y * W + x] = (uint16_t)sample_bits(&m, x, y, 0);
+            if (big != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
+                px[y * W + x] = __builtin_bswap16(px[y * W + x]);
+        }
+    assert_int_equal(pwrite(fd, px, sizeof px, at), (ssize_t)sizeof px);
+}
+
+/* ImageJ's form: a header, one directory, then the images, of which `written` are there. */
+static int one_directory(int64_t images, int64_t written, bool big)
+{
+    char text[200];
+    uint8_t f[1024] = {0};
+    int n = snprintf(text, sizeof text, "ImageJ=1.53t\nimages=%lld\nchannels=2\nslices=%lld\nhyperstack=true\n",
+                     (long long)images, (long long)images / 2) + 1;
+    struct { uint16_t tag, type; uint32_t n, v; } tags[] = {
+        {256, 4, 1, W}, {257, 4, 1, H}, {258, 3, 1, 16}, {259, 3, 1, 1}, {262, 3, 1, 1}, {270, 2, (uint32_t)n, 300},
+        {273, 4, 1, 1024}, {277, 3, 1, 1}, {278, 4, 1, H}, {279, 4, 1, W * H * 2},
+    };
+    memcpy(f, big ? "MM\0*\0\0\0\10" : "II*\0\10\0\0\0", 8);
+    f[big ? 9 : 8] = sizeof tags / sizeof *tags;
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        uint8_t *p = f + 10 + 12 * i;
+        uint32_t v = tags[i].type == 3 && big ? tags[i].v << 16 : tags[i].v;
+        uint16_t h[2] = {big ? __builtin_bswap16(tags[i].tag) : tags[i].tag,
+                         big ? __builtin_bswap16(tags[i].type) : tags[i].type};
+        uint32_t w[2] = {big ? __builtin_bswap32(tags[i].n) : tags[i].n, big ? __builtin_bswap32(v) : v};
+        memcpy(p, h, 4);
+        memcpy(p + 4, w, 8);
+    }
+    memcpy(f + 300, text, (size_t)n);
+    int fd = file_of(f, sizeof f);
+    assert_int_equal(ftruncate(fd, 1024 + written * W * H * 2), 0);
+    return fd;
+}
+
+static void many_images(void **state)
+{
+    int64_t n = 4000000, last = 1024 + (n - 1) * W * H * 2;
+    struct pfs_extent e;
+    struct pfs_err err;
+    (void)state;
+    int fd = one_directory(n, n, true);
+    put_image(fd, 1024, 1, true);
+    put_image(fd, last, 2, true);
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 1, (int)(n / 2), 2);
+    check_plane(s, (struct pfs_at){0, 0, 0}, 1);
+    check_plane(s, (struct pfs_at){0, n / 2 - 1, 1}, 2);
+    assert_int_equal(s->driver->extent(s, 0, (struct pfs_at){0, n / 2 - 1, 1}, &e, &err), 0);
+    assert_true(e.raw == last && e.raw > 1 << 30 && e.stored == last && e.big_endian);
+    pfs_source_close(s);
+    close(fd);
+}
+
+static void beyond_4_gib(void **state)
+{
+    struct pfs_err err;
+    struct pfs_extent e;
+    struct made m = {.w = 4096, .h = 4096, .bits = 32, .samples = 1, .format = 3, .photometric = 1,
+                     .description = "ImageJ=1.53t\nimages=100\nslices=100\n"};
+    (void)state;
+    int fd = memory_file();
+    TIFF *t = TIFFFdOpen(dup(fd), "made", "wl");
+    set_fields(t, &m);
+    TIFFSetWarningHandler(NULL);
+    float *zero = calloc((size_t)m.w * m.h, 4);
+    assert_int_equal(TIFFWriteEncodedStrip(t, 0, zero, (tmsize_t)m.w * m.h * 4), (tmsize_t)m.w * m.h * 4);
+    free(zero);
+    TIFFClose(t);
+    int64_t bytes = (int64_t)m.w * m.h * 4, last = 8 + 99 * bytes;
+    /* the directory lies behind the first image: the second begins inside it, which is none of the reader's business */
+    assert_int_equal(ftruncate(fd, 8 + 100 * bytes), 0);
+    float one = 1.5f, got[4096];
+    assert_int_equal(pwrite(fd, &one, 4, last + 5 * 4096 * 4 + 8), 4);
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 1, 100, 1);
+    assert_int_equal(s->driver->extent(s, 0, (struct pfs_at){0, 99, 0}, &e, &err), 0);
+    assert_true(e.raw == last && last > 6000000000);
+    assert_int_equal(s->driver->rows(s, 0, (struct pfs_at){0, 99, 0}, 5, 1, got, &err), 0);
+    assert_true(got[2] == 1.5f && got[1] == 0);
+    pfs_source_close(s);
+    close(fd);
+}
+
+/* A page whose text was kept from a larger stack is a page; a stack that is cut off is an error. */
+static void one_directory_cut(void **state)
+{
+    struct pfs_source *s;
+    struct pfs_err err;
+    (void)state;
+    int fd = stack_of("wl", 1, "ImageJ=1.53t\nimages=50\nslices=50\n");
+    s = open_ok(fd);
+    check_shape(s, 0, 1, 1, 1);
+    pfs_source_close(s);
+    close(fd);
+    fd = one_directory(50, 30, false);
+    assert_int_equal(open_fd(fd, &s, &err), -EIO);
+    assert_string_equal(err.text, "tiff: 50 images are promised, the file ends after 30");
+    close(fd);
+}
+
+static void shaped(void **state)
+{
+    static const struct { const char *text; int t, z, c; } cases[] = {
+        {"{\"shape\": [2, 3, 4, 12, 20], \"axes\": \"TZCYX\"}", 2, 3, 4},
+        {"{\"axes\": \"TZCYX\", \"shape\": [2, 3, 4, 12, 20]}", 2, 3, 4},
+        {"{\"shape\": [24, 12, 20]}", 1, 24, 1},
+        {"{\"shape\": [4, 6, 12, 20]}", 1, 4, 6},
+        {"{\"shape\": [24, 12, 20], \"axes\": \"TYX\"}", 24, 1, 1},
+        {"{\"shape\": [3, 8, 12, 20], \"axes\": \"CZYX\"}", 1, 8, 3},
+        {"shape=(2, 12, 12, 20)", 1, 2, 12},
+        {"{\"shape\": [2, 3, 5, 12, 20], \"axes\": \"TZCYX\"}", 1, 24, 1},
+        {"{\"shape\": [24, 12, 21]}", 1, 24, 1},
+        {"{\"shape\": [", 1, 24, 1},
+        {"{\"shape\": [-1, 99999999999999999999999, 12, 20]}", 1, 24, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int fd = stack_of("wl", 24, cases[i].text);
+        struct pfs_source *s = open_ok(fd);
+        check_shape(s, 0, cases[i].t, cases[i].z, cases[i].c);
+        if (i == 5)
+            for (int k = 0; k < 24; k++)
+                check_plane(s, (struct pfs_at){0, k % 8, k / 8}, k);
+        else
+            for (int k = 0; k < 24; k++)
+                check_plane(s, pfs_at_of(&s->series[0].shape, k), k);
+        pfs_source_close(s);
+        close(fd);
+    }
+}
+
+/* ---- calibration ---- */
+
+static struct pfs_calibration calibration(const char *text, int unit, float x, float y)
+{
+    struct made m = page(0);
+    m.description = text;
+    int fd = memory_file();
+    TIFF *t = TIFFFdOpen(dup(fd), "made", "wl");
+    TIFFSetField(t, TIFFTAG_XRESOLUTION, x);
+    TIFFSetField(t, TIFFTAG_YRESOLUTION, y);
+    if (unit)
+        TIFFSetField(t, TIFFTAG_RESOLUTIONUNIT, unit);
+    write_page(t, &m);
+    TIFFClose(t);
+    struct pfs_source *s = open_ok(fd);
+    struct pfs_calibration cal = s->series[0].shape.cal;
+    pfs_source_close(s);
+    close(fd);
+    return cal;
+}
+
+static void check_voxel(struct pfs_calibration cal, double z, double y, double x, const char *unit)
+{
+    assert_string_equal(cal.unit, unit);
+    assert_true(cal.voxel[0] == z);
+    assert_true(fabs(cal.voxel[1] - y) <= 1e-6 * y);
+    assert_true(fabs(cal.voxel[2] - x) <= 1e-6 * x);
+}
+
+static void calibrations(void **state)
+{
+    (void)state;
+    check_voxel(calibration("ImageJ=1.5\nunit=micron\nspacing=-2\n", 1, 10, 4), 2, 0.25, 0.1, "um");
+    check_voxel(calibration("ImageJ=1.5\nunit=\xc2\xb5m\n", 1, 10, 4), 0, 0.25, 0.1, "um");
+    check_voxel(calibration("ImageJ=1.5\nunit=\xb5m\n", 1, 10, 4), 0, 0.25, 0.1, "um");
+    check_voxel(calibration("ImageJ=1.5\nunit=\\u03BCm\n", 1, 10, 4), 0, 0.25, 0.1, "um");
+    check_voxel(calibration("ImageJ=1.5\nunit=nm\n", 1, 0.125f, 0.125f), 0, 8, 8, "nm");
+    check_voxel(calibration("ImageJ=1.5\nunit=a unit of more than sixteen letters\n", 1, 2, 2), 0, 0, 0, "");
+    check_voxel(calibration(NULL, RESUNIT_CENTIMETER, 100000, 50000), 0, 0.2, 0.1, "um");
+    check_voxel(calibration(NULL, RESUNIT_INCH, 25400, 25400), 0, 1, 1, "um");
+    check_voxel(calibration(NULL, RESUNIT_INCH, 300, 300), 0, 0, 0, "");
+    check_voxel(calibration(NULL, RESUNIT_NONE, 1, 1), 0, 0, 0, "");
+    assert_true(calibration("ImageJ=1.5\nfinterval=250\ntunit=ms\n", 1, 1, 1).interval == 0.25);
+    assert_true(calibration("ImageJ=1.5\nmin=5\nmax=5\n", 1, 1, 1).range[1] == 0);
+    assert_true(calibration("ImageJ=1.5\nmin=inf\nmax=5\n", 1, 1, 1).range[1] == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_are_z), cmocka_unit_test(kinds_are_series), cmocka_unit_test(colour_pages),
+        cmocka_unit_test(imagej_hyperstack), cmocka_unit_test(imagej_order), cmocka_unit_test(imagej_lies),
+        cmocka_unit_test(many_images), cmocka_unit_test(beyond_4_gib), cmocka_unit_test(one_directory_cut),
+        cmocka_unit_test(shaped), cmocka_unit_test(calibrations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
