@@ -1,0 +1,74 @@
+/* The tree of names: from a folder and a name to a node, from a node to what it is.
+ *
+ * A node is a place and an index (place.h). Everything here is arithmetic on patterns and shapes; where a folder of
+ * SOURCE has to be read or a view resolved first, functions answer -EAGAIN when `wait` is false. No pixel is read and
+ * no job is started. Threads: any. */
+#ifndef PLANEFS_FS_TREE_H
+#define PLANEFS_FS_TREE_H
+
+#include "fs/place.h"
+
+#include <sys/stat.h>
+
+struct pfs_tree {                        /* read-only once created */
+    struct pfs_engine *engine;
+    struct pfs_catalog *catalog;
+    const struct pfs_registry *registry;
+    struct pfs_branch *branches;
+    struct pfs_places *places;
+    uid_t uid;
+    gid_t gid;
+    mode_t umask;
+    int64_t started;                     /* ns since the epoch */
+};
+
+struct pfs_node { struct pfs_place *place; uint64_t index; };   /* one reference on the place */
+
+struct pfs_vars {                        /* the numbers in a node's path, as ordinals */
+    int64_t v[PFS_N_VARS];
+    unsigned have;                       /* bit 1 << PFS_VAR_x */
+    unsigned bare;                       /* of those that count from 0 by themselves (zarr) */
+};
+
+enum pfs_control { PFS_CONTROL_FOLDER, PFS_README, PFS_STATUS_JSON, PFS_ERRORS_JSON, PFS_JOBS_JSON, PFS_N_CONTROL };
+extern const char *const pfs_control_names[PFS_N_CONTROL];
+
+int pfs_tree_open(struct pfs_engine *e, uid_t uid, gid_t gid, mode_t umask, struct pfs_tree *ret, struct pfs_err *err);
+void pfs_tree_close(struct pfs_tree *t);
+
+/* Node numbers. pfs_node_of gives; place == NULL for a number never handed out. */
+uint64_t pfs_node_id(struct pfs_node node);
+struct pfs_node pfs_node_of(struct pfs_tree *t, uint64_t id);
+void pfs_node_drop(struct pfs_tree *t, struct pfs_node node);
+struct pfs_node pfs_node_parent(struct pfs_node node);       /* lent: no reference; the mount point is its own */
+bool pfs_node_is_folder(struct pfs_node node);
+uint64_t pfs_node_ino(struct pfs_node node);                 /* the same at every mount: a hash of the path */
+int pfs_node_name(struct pfs_node node, char name[PFS_NAME_MAX]);
+void pfs_node_path(struct pfs_node node, struct pfs_text *ret);
+void pfs_node_vars(struct pfs_node node, struct pfs_vars *ret);
+
+/* The node as the newest snapshot of its dataset has it: replaces *node when there is a newer one. A shell that sits in
+ * a folder thus sees changes. ESTALE when the folder is gone. */
+int pfs_tree_current(struct pfs_tree *t, struct pfs_node *node, bool wait, struct pfs_err *err);
+
+/* gives. ENOENT with the reason in words. */
+int pfs_tree_lookup(struct pfs_tree *t, struct pfs_node folder, const char *name, bool wait, struct pfs_node *ret,
+                    struct pfs_err *err);
+
+/* What a file's node names; ret->view and ret->dataset are referenced: release with pfs_name_release. */
+int pfs_tree_name(struct pfs_tree *t, struct pfs_node node, bool wait, struct pfs_name *ret, struct pfs_err *err);
+void pfs_name_release(struct pfs_name *name);
+
+int pfs_tree_stat(struct pfs_tree *t, struct pfs_node node, bool wait, struct stat *ret, struct pfs_err *err);
+/* The same for a file whose name is known. */
+int pfs_tree_stat_name(struct pfs_tree *t, struct pfs_node node, const struct pfs_name *name, struct stat *ret,
+                       struct pfs_err *err);
+
+/* For tree.c and list.c. */
+bool pfs_vars_exist(const struct pfs_dataset *d, const struct pfs_vars *vars);
+bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n);
+int pfs_tree_enter(struct pfs_tree *t, struct pfs_node folder, const struct pfs_branch *b, const char *name, bool wait,
+                   struct pfs_node *ret, struct pfs_err *err);
+uint64_t pfs_part_radix(const struct pfs_dataset *d, const struct pfs_token *token);
+
+#endif
