@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+enum { HUGE_PAGE = 2 << 20, BIG = 2 * HUGE_PAGE };
 
 void *pfs_array(int64_t n, size_t size)
 {
@@ -17,7 +20,13 @@ void *pfs_pixels(int64_t n, size_t size)
     int64_t bytes;
     if (n < 0 || __builtin_mul_overflow(n, (int64_t)size, &bytes) || bytes > INT64_MAX - 64)
         return NULL;
-    return aligned_alloc(64, ((size_t)bytes + 64) & ~(size_t)63);
+    if (bytes < BIG)
+        return aligned_alloc(64, ((size_t)bytes + 64) & ~(size_t)63);
+    size_t room = ((size_t)bytes + HUGE_PAGE) & ~(size_t)(HUGE_PAGE - 1);
+    void *p = aligned_alloc(HUGE_PAGE, room);
+    if (p)
+        madvise(p, room, MADV_HUGEPAGE);   /* touching 0.5 GB page by page costs 0.2 s */
+    return p;
 }
 
 char *pfs_format(const char *format, ...)

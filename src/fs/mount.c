@@ -4,6 +4,7 @@
  * the mount answers or fails. The end comes by a signal or from the kernel (umount). Then: no new requests, waiting ones
  * are answered ENOTCONN, lanes run empty, the mount is detached, workers die. If a lane is stuck in a system call the
  * mount is detached all the same and the process ends without it. */
+#include "files/entry_head.h"
 #include "fs/mount.h"
 #include "fs/channel.h"
 #include "fs/loop.h"
@@ -233,7 +234,9 @@ static int serve(struct service *s)
     signal(SIGPIPE, SIG_IGN);
     fuse_speaks = s->o->debug;
     fuse_set_log_func(listen_to_fuse);
-    if (!m || pfs_engine_create(&s->o->engine, &e, &err)) {
+    struct pfs_engine_options engine = s->o->engine;
+    engine.head = pfs_entry_header;
+    if (!m || pfs_engine_create(&engine, &e, &err)) {
         complain(m ? &err : &(struct pfs_err){ENOMEM, "no memory"});
         free(m);
         return PFS_EXIT_SOURCE;
