@@ -71,7 +71,6 @@ struct synthetic {
     struct recipe r;
     int64_t file_size;
     struct lattice texture[LAYERS], stripes;
-    float *sum;
 };
 
 /* ---- the file ---- */
@@ -247,46 +246,56 @@ static const struct layer stripe_layers[STRIPES] = {
     {1, 512, 1, 0.2f}, {4, 512, 1, 0.3f}, {14, 512, 1, 0.3f}, {48, 512, 1, 0.2f},
 };
 
-static void add_blobs(const struct lattice *g, float w, float amplitude, float *restrict sum, int64_t n)
+/* ---- a row ----
+ * In pieces of PIECE pixels: loops of a fixed length become vector code at -O2, and a piece stays in the first cache. */
+
+enum { PIECE = 64 };
+#define PIECEWISE __attribute__((target_clones("avx2", "default"))) static
+
+struct row {                     /* what all pieces of a row have in common */
+    float a, b, c;               /* level and background: a + b i + c i^2 */
+    struct { const float *low, *high; float w; } part[LAYERS + 1];
+    float texture, stripes, noise;
+    uint32_t seed;
+};
+
+static inline float positive(float v)     /* max(v, 0), without a branch */
 {
-    const float *restrict low = g->low, *restrict high = g->high;
-    for (int64_t i = 0; i < n; i++)
+    return 0.5f * (v + __builtin_fabsf(v));
+}
+
+PIECEWISE void begin_piece(const struct row *r, int64_t x0, float *restrict sum)
+{
+    int32_t from = (int32_t)x0;
+    for (int32_t i = 0; i < PIECE; i++) {
+        float x = (float)(from + i);
+        sum[i] = r->a + (r->b + r->c * x) * x;
+    }
+}
+
+PIECEWISE void add_blobs(const float *restrict low, const float *restrict high, float w, float amplitude, float *restrict sum)
+{
+    for (int i = 0; i < PIECE; i++)
         sum[i] += amplitude * (low[i] + (high[i] - low[i]) * w);
 }
 
 /* Membranes: dark lines where the noise changes sign. */
-static void add_membranes(const struct lattice *g, float w, float amplitude, float *restrict sum, int64_t n)
+PIECEWISE void add_membranes(const float *restrict low, const float *restrict high, float w, float amplitude,
+                          float *restrict sum)
 {
-    const float *restrict low = g->low, *restrict high = g->high;
-    for (int64_t i = 0; i < n; i++) {
-        float v = low[i] + (high[i] - low[i]) * w, a = v < 0 ? -v : v, m = 1.0f - 10.0f * a;
-        sum[i] += amplitude * (0.4f - 0.8f * (m > 0 ? m : 0));
-    }
-}
-
-/* ---- a row ---- */
-
-static void begin_row(const struct synthetic *s, struct pfs_at at, int64_t y, float *restrict sum, int64_t n)
-{
-    const struct pfs_shape *shape = &s->series.shape;
-    double v = 2.0 * (double)y / (double)shape->y - 1, u = 2.0 * (double)at.z / (double)shape->z - 1;
-    double k[3] = {-0.2 + 0.25 * v - 0.15 * v * v + 0.1 * u, 0.15 + 0.1 * v - 0.05 * u, 0.2};
-    double level = s->r.level, amplitude = s->r.background;
-    /* in the pixel's number: a + b i + c i^2 */
-    double d = 2.0 / (double)n;
-    float a = (float)(level + amplitude * (k[0] - k[1] + k[2])), b = (float)(amplitude * (k[1] - 2 * k[2]) * d);
-    float c = (float)(amplitude * k[2] * d * d);
-    for (int64_t i = 0; i < n; i++) {
-        float x = (float)(int32_t)i;
-        sum[i] = a + (b + c * x) * x;
+    for (int i = 0; i < PIECE; i++) {
+        float v = low[i] + (high[i] - low[i]) * w;
+        sum[i] += amplitude * (0.4f - 0.8f * positive(1.0f - 10.0f * __builtin_fabsf(v)));
     }
 }
 
 /* The sum of four bytes of a hash: nearly normal, sigma 0.29. */
-static void add_noise(uint32_t seed, float amplitude, float *restrict sum, int64_t n)
+PIECEWISE void add_noise(const struct row *r, int64_t x0, float *restrict sum)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t h = seed + (uint32_t)i * 0x9e3779b9u;
+    uint32_t from = r->seed + (uint32_t)x0 * 0x9e3779b9u;
+    float amplitude = r->noise;
+    for (uint32_t i = 0; i < PIECE; i++) {
+        uint32_t h = from + i * 0x9e3779b9u;
         h = (h ^ h >> 16) * 0x85ebca6bu;
         h = (h ^ h >> 13) * 0xc2b2ae35u;
         h ^= h >> 16;
@@ -295,48 +304,89 @@ static void add_noise(uint32_t seed, float amplitude, float *restrict sum, int64
     }
 }
 
-static void make_row(struct synthetic *s, struct pfs_at at, int64_t y)
+static void begin_row(struct synthetic *s, struct pfs_at at, int64_t y, struct row *r)
 {
-    int64_t n = s->series.shape.x;
-    float *sum = s->sum, amplitude = (float)s->r.texture;
+    const struct pfs_shape *shape = &s->series.shape;
+    double v = 2.0 * (double)y / (double)shape->y - 1, u = 2.0 * (double)at.z / (double)shape->z - 1;
+    double k[3] = {-0.2 + 0.25 * v - 0.15 * v * v + 0.1 * u, 0.15 + 0.1 * v - 0.05 * u, 0.2};
+    double d = 2.0 / (double)shape->x, amplitude = s->r.background;
     uint64_t seed = chain(chain(chain(mix((uint64_t)s->r.seed), 1), at.t), at.c);
-    begin_row(s, at, y, sum, n);
-    for (int i = 0; i < LAYERS; i++) {
-        struct lattice *g = &s->texture[i];
-        hold(g, chain(seed, 100 + i), &textures[i], 1, at, y, n);
-        (i == 1 ? add_membranes : add_blobs)(g, smooth(y % g->cell_y, g->cell_y), amplitude, sum, n);
+    r->a = (float)(s->r.level + amplitude * (k[0] - k[1] + k[2]));
+    r->b = (float)(amplitude * (k[1] - 2 * k[2]) * d);
+    r->c = (float)(amplitude * k[2] * d * d);
+    for (int i = 0; i <= LAYERS; i++) {
+        struct lattice *g = i < LAYERS ? &s->texture[i] : &s->stripes;
+        hold(g, chain(seed, 100 + i), i < LAYERS ? &textures[i] : stripe_layers, i < LAYERS ? 1 : STRIPES, at, y, shape->x);
+        r->part[i].low = g->low;
+        r->part[i].high = g->high;
+        r->part[i].w = smooth(y % g->cell_y, g->cell_y);
     }
-    hold(&s->stripes, chain(seed, 200), stripe_layers, STRIPES, at, y, n);
-    add_blobs(&s->stripes, smooth(y % s->stripes.cell_y, s->stripes.cell_y), (float)s->r.stripes, sum, n);
-    add_noise((uint32_t)chain(chain(chain(seed, 300), at.z), y), (float)s->r.noise * (1.0f / 510.0f), sum, n);
+    r->texture = (float)s->r.texture;
+    r->stripes = (float)s->r.stripes;
+    r->noise = (float)s->r.noise * (1.0f / 510.0f);
+    r->seed = (uint32_t)chain(chain(chain(seed, 300), at.z), y);
 }
 
-#define STORE(NAME, TYPE, WORK, HALF) \
-    static void store_##NAME(const float *restrict sum, double scale, TYPE *restrict dst, int64_t n) \
+static void make_piece(const struct row *r, int64_t x0, float *sum)
+{
+    begin_piece(r, x0, sum);
+    for (int i = 0; i < LAYERS; i++)
+        (i == 1 ? add_membranes : add_blobs)(r->part[i].low + x0, r->part[i].high + x0, r->part[i].w, r->texture, sum);
+    add_blobs(r->part[LAYERS].low + x0, r->part[LAYERS].high + x0, r->part[LAYERS].w, r->stripes, sum);
+    add_noise(r, x0, sum);
+}
+
+/* Integers are clamped as integers: sums beyond 0 .. 1 are few, and never far beyond. */
+#define STORE(NAME, TYPE, WORK, WHOLE) \
+    PIECEWISE void store_##NAME(const float *restrict sum, double scale, TYPE *restrict dst) \
     { \
         WORK by = (WORK)scale; \
-        for (int64_t i = 0; i < n; i++) { \
-            float v = sum[i] < 0 ? 0 : sum[i] > 1 ? 1 : sum[i]; \
-            dst[i] = (TYPE)((WORK)v * by + (WORK)HALF); \
+        WHOLE most = (WHOLE)scale; \
+        for (int i = 0; i < PIECE; i++) { \
+            WHOLE v = (WHOLE)((WORK)sum[i] * by + (WORK)0.5); \
+            v = v < 0 ? 0 : v; \
+            dst[i] = (TYPE)(v > most ? most : v); \
         } \
     }
-STORE(u8, uint8_t, float, 0.5)
-STORE(u16, uint16_t, float, 0.5)
-STORE(u32, uint32_t, double, 0.5)
-STORE(u64, uint64_t, double, 0.5)
-STORE(f32, float, float, 0)
-STORE(f64, double, double, 0)
+#define STORE_REAL(NAME, TYPE) \
+    PIECEWISE void store_##NAME(const float *restrict sum, double scale, TYPE *restrict dst) \
+    { \
+        for (int i = 0; i < PIECE; i++) \
+            dst[i] = (TYPE)(1.0f - positive(1.0f - positive(sum[i]))) * (TYPE)scale; \
+    }
+STORE(u8, uint8_t, float, int32_t)
+STORE(u16, uint16_t, float, int32_t)
+STORE(u32, uint32_t, double, int64_t)
+STORE(u64, uint64_t, double, int64_t)
+STORE_REAL(f32, float)
+STORE_REAL(f64, double)
 
-static void store(const struct synthetic *s, void *dst)
+static void store_piece(enum pfs_type type, const float *sum, double scale, void *dst)
 {
-    int64_t n = s->series.shape.x;
-    switch (s->series.shape.type) {
-    case PFS_U8: store_u8(s->sum, s->r.scale, dst, n); break;
-    case PFS_U16: case PFS_I16: store_u16(s->sum, s->r.scale, dst, n); break;
-    case PFS_U32: case PFS_I32: store_u32(s->sum, s->r.scale, dst, n); break;
-    case PFS_F32: store_f32(s->sum, s->r.scale, dst, n); break;
-    case PFS_F64: store_f64(s->sum, s->r.scale, dst, n); break;
-    default: store_u64(s->sum, s->r.scale, dst, n); break;
+    switch (type) {
+    case PFS_U8: store_u8(sum, scale, dst); break;
+    case PFS_U16: case PFS_I16: store_u16(sum, scale, dst); break;
+    case PFS_U32: case PFS_I32: store_u32(sum, scale, dst); break;
+    case PFS_F32: store_f32(sum, scale, dst); break;
+    case PFS_F64: store_f64(sum, scale, dst); break;
+    default: store_u64(sum, scale, dst); break;
+    }
+}
+
+static void make_row(struct synthetic *s, struct pfs_at at, int64_t y, char *dst)
+{
+    enum pfs_type type = s->series.shape.type;
+    int64_t n = s->series.shape.x, size = (int64_t)pfs_type_size(type);
+    struct row r;
+    float sum[PIECE];
+    uint64_t last[PIECE];
+    begin_row(s, at, y, &r);
+    for (int64_t x = 0; x < n; x += PIECE) {
+        make_piece(&r, x, sum);
+        bool whole = n - x >= PIECE;
+        store_piece(type, sum, s->r.scale, whole ? (void *)(dst + x * size) : last);
+        if (!whole)
+            memcpy(dst + x * size, last, (size_t)((n - x) * size));
     }
 }
 
@@ -358,7 +408,6 @@ static void synthetic_close(struct pfs_source *source)
     }
     free(s->stripes.low);
     free(s->stripes.high);
-    free(s->sum);
     pfs_series_finish(&s->series);
     free(s);
 }
@@ -367,16 +416,15 @@ static bool lattice_init(struct lattice *g, int64_t cell_y, int64_t n)
 {
     g->cell_y = cell_y;
     g->row = -1;
-    g->low = pfs_pixels(n, sizeof *g->low);
-    g->high = pfs_pixels(n, sizeof *g->high);
+    g->low = pfs_array(n + PIECE, sizeof *g->low);       /* a last piece may reach beyond the row */
+    g->high = pfs_array(n + PIECE, sizeof *g->high);
     return g->low && g->high;
 }
 
 static int allocate(struct synthetic *s, struct pfs_err *err)
 {
     int64_t n = s->series.shape.x;
-    s->sum = pfs_pixels(n, sizeof *s->sum);
-    bool ok = s->sum && lattice_init(&s->stripes, stripe_layers[0].y, n);
+    bool ok = lattice_init(&s->stripes, stripe_layers[0].y, n);
     for (int i = 0; i < LAYERS; i++)
         ok = ok && lattice_init(&s->texture[i], textures[i].y, n);
     return ok ? 0 : pfs_fail(err, ENOMEM, "synthetic: no memory for rows of %lld pixels", (long long)n);
@@ -429,10 +477,8 @@ static int synthetic_rows(struct pfs_source *source, int series, struct pfs_at a
         return r;
     if (y0 < 0 || n < 0 || n > shape->y || y0 > shape->y - n)
         return pfs_fail(err, ENOENT, "synthetic: no rows %lld to %lld", (long long)y0, (long long)(y0 + n - 1));
-    for (int64_t i = 0; i < n; i++) {
-        make_row(s, at, y0 + i);
-        store(s, (char *)dst + i * row);
-    }
+    for (int64_t i = 0; i < n; i++)
+        make_row(s, at, y0 + i, (char *)dst + i * row);
     return 0;
 }
 
