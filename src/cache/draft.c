@@ -273,10 +273,24 @@ static struct pfs_entry *settle(struct pfs_draft *d, struct pfs_entry *e)
     return theirs;
 }
 
+/* From here on the file is only read: whoever is lent the entry's descriptor must not be able to write through it, and
+ * an open writer would keep the file system from being remounted read-only. Without /proc it stays as it is. */
+static void shut(struct pfs_draft *d)
+{
+    char self[40];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", d->fd);
+    int fd = open(self, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    close(d->fd);
+    d->fd = fd;
+}
+
 int pfs_draft_publish(struct pfs_draft *d, struct pfs_hash key, const char *text, struct pfs_entry **ret,
                       struct pfs_err *err)
 {
     struct pfs_sums sums;
+    shut(d);
     int e = pfs_sums_init(&sums, key, text, d->head, d->payload);
     if (!e)
         e = pfs_sums_compute(&sums, d->fd);

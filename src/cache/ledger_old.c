@@ -69,9 +69,12 @@ static void list(const struct pfs_home *h, struct listing *ls)
         qsort(ls->file, ls->n, sizeof *ls->file, older_first);
 }
 
-static void forget(struct pfs_ledger *l, const char *name)
+/* Delete a file and let go of it. The name may be the file's own. */
+static void forget(struct pfs_ledger *l, const char *of)
 {
+    char name[PFS_LEDGER_NAME];
     struct pfs_path p;
+    snprintf(name, sizeof name, "%s", of);
     pfs_home_path(l->home, &p, "ledger/%s", name);
     unlink(p.s);
     pthread_mutex_lock(&l->lock);

@@ -113,6 +113,8 @@ static void drafts(void **state)
     assert_int_equal(pfs_entry_find(c, key_of(4), "text", &f), 0);
     assert_ptr_equal(e, f);
     assert_int_equal(reads(f, 4, 0, 1000), 0);
+    assert_int_equal(write(pfs_entry_fd(f), "x", 1), -1);     /* lent for reading */
+    assert_int_equal(errno, EBADF);
     pfs_entry_unref(e);
     pfs_entry_unref(f);
     assert_int_equal(pfs_entry_find(c, key_of(4), "text", &f), -ENOENT);
@@ -124,7 +126,9 @@ static void one_descriptor(void **state)
     struct pfs_entry *e[3];
     (void)state;
     struct pfs_cache *c = open_cache(1 << 30);
-    pfs_entry_unref(publish(c, 1, 10, 100));
+    e[0] = publish(c, 1, 10, 100);
+    assert_int_equal(write(pfs_entry_fd(e[0]), "x", 1), -1);
+    pfs_entry_unref(e[0]);
     for (int i = 0; i < 3; i++)
         assert_int_equal(pfs_entry_find(c, key_of(1), "text", &e[i]), 0);
     assert_ptr_equal(e[0], e[1]);
