@@ -56,23 +56,29 @@ static void send_raw(int sock, const uint8_t *bytes, size_t n, int n_fd)
         close(fd[i]);
 }
 
+/* The number the next descriptor would get: it moves up when one leaks. */
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static int pair[2] = {-1, -1}, next = -1;
+    static int pair[2] = {-1, -1};
     struct pfs_packet p;
     if (pair[0] < 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         abort();
     if (size < 2)
         return 0;
+    int next = next_descriptor();
     send_raw(pair[0], data + 1, size - 1, data[0] % 5);
     if (!pfs_wire_receive(pair[1], MSG_DONTWAIT, &p, NULL)) {
         read_all(&p);
         pfs_packet_finish(&p);
     }
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);         /* a descriptor that leaks would move this one up */
-    if (next >= 0 && fd != next)
+    if (next_descriptor() != next)
         abort();
-    next = fd;
-    close(fd);
     return 0;
 }
