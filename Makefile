@@ -123,23 +123,26 @@ check:
 lint_src = $(wildcard src/*/*.c tests/unit/*.c tests/kernels/*.c tests/golden/*.c tests/fuzz/*.c tests/fuzz/replay/*.c)
 lint_flags = $(filter-out -O%,$(CFLAGS_ALL)) -Werror $(FUSE_CFLAGS) $(HDF5_CFLAGS) -DPLANEFS_LIBEXEC='""' -fsyntax-only
 
-## lint: warnings of gcc and clang as errors, cppcheck where there is one, and the quick checks
+tidy_checks = -*,bugprone-suspicious-*,-bugprone-suspicious-string-compare,bugprone-integer-division,$(strip \
+              )bugprone-posix-return,bugprone-swapped-arguments,bugprone-assert-side-effect
+
+## lint: warnings of gcc and clang as errors, clang-tidy where there is one, and the quick checks
 lint: check
 	@set -e; for f in $(lint_src); do for cc in gcc $(CLANG); do \
 	    command -v $$cc >/dev/null || continue; $$cc $(lint_flags) $$f || exit 1; done; done
-	@if command -v cppcheck >/dev/null; then cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
-	    --error-exitcode=1 --suppress=missingIncludeSystem -Iinclude -Isrc src; fi
+	@if command -v clang-tidy >/dev/null; then \
+	    clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' src/*/*.c -- $(lint_flags) 2>/dev/null; fi
 	@echo lint: clean
 
 asan_flags = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-san_env = ASAN_OPTIONS=log_path=$(abspath $(1))/san.log:abort_on_error=0:detect_leaks=$(2) \
-          UBSAN_OPTIONS=log_path=$(abspath $(1))/san.log:print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0
+san_env = ASAN_OPTIONS=log_path=$(abspath build/asan)/san.log:detect_leaks=1 \
+          UBSAN_OPTIONS=log_path=$(abspath build/asan)/san.log:print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0
 
 ## asan: daemon, worker and tests with address and undefined-behaviour sanitizers
 asan:
 	@.ci/deps install build test
 	@rm -f build/asan/san.log*
-	$(call san_env,build/asan,0) $(MAKE) --no-print-directory BUILD=build/asan SAN="$(asan_flags)" run-tests
+	$(san_env) $(MAKE) --no-print-directory BUILD=build/asan SAN="$(asan_flags)" run-tests
 	@if ls build/asan/san.log* >/dev/null 2>&1; then cat build/asan/san.log*; exit 1; fi
 
 
