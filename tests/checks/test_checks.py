@@ -41,7 +41,7 @@ BAD = [
     ("layout", "tests/misc/a.c", "\n", "tests holds"),
     ("layout", "src/io/a.c", "int a;\n" * 601, "601 lines"),
     ("layout", "src/io/a.c", LONG_FUNCTION, "a function of 81 lines"),
-    ("layout", "src/io/a.c", "/* " + "x" * 118 + " */\n", "columns"),
+    ("layout", "src/io/a.c", "/* " + "x" * 119 + " */\n", "columns"),
     ("layout", "src/io/a.c", "int a; \n", "blanks at the end"),
     ("layout", "src/io/a.c", "\tint a;\n", "tab"),
     ("layout", "src/io/a.c", "int a;", "no newline"),
