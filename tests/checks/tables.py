@@ -2,13 +2,13 @@
 import re
 from pathlib import Path
 
-# table, how its lines look, the C object each stands for
+# table, folder of the definitions, what defines an entry: an object of that struct, or a file of that name
 TABLES = [
     ("src/io/sources.def", "src/io", "pfs_driver"),
     ("src/ops/ops.def", "src/ops", "pfs_op"),
     ("src/files/files.def", "src/files", "pfs_kind"),
     ("src/stack/views.def", None, None),
-    ("src/cli/cmds.def", None, None),
+    ("src/cli/cmds.def", "src/cli", "cmd_*.c"),
 ]
 PREFIX = "(?:pfs_)?(?:driver_|source_|src_|op_|kind_)?"
 DEFINITION = r"\bconst struct {} " + PREFIX + r"(?P<name>\w+?)(?:_driver|_op|_kind)?\s*=\s*\{{"
@@ -21,7 +21,7 @@ def entries(text):
 
 
 def _definitions(folder, struct):
-    names = set()
+    names = {p.name[4:-2] for p in folder.glob(struct)} if "*" in struct else set()
     for path in sorted(folder.glob("*.c")):
         for found in re.finditer(DEFINITION.format(struct), path.read_text(errors="replace")):
             if not re.search(r"static\s*$", path.read_text(errors="replace")[:found.start()]):

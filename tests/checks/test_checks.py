@@ -53,6 +53,7 @@ BAD = [
     ("words", "src/io/a.c", "/* for (i = 0; i < n; i++) {\n */\n", "code in a comment"),
     ("words", "docs/A.md", "see /home" "/me/x\n", "path of one machine"),
     ("tables", "src/ops/ops.def", "PFS_OP(a)\nPFS_OP(a)\n", "a stands there twice"),
+    ("tables", "src/cli/cmds.def", "PFS_COMMAND(a, \"\", \"\")\n", "a has a line but"),
     ("tables", "src/ops/ops.def", "PFS_OP(a)\n", "a has a line but is not defined"),
 ]
 
