@@ -35,7 +35,8 @@ static void table(void **state)
         assert_true(k->doc && *k->doc);
         assert_non_null(k->size);
         assert_true(k->view ? !strstr(k->pattern, "{view}") : strstr(k->pattern, "{view}") != NULL);
-        assert_true(k->planes ? k->head && k->n_planes && k->plane && !k->text && !k->model : k->text && !k->head);
+        assert_true(k->planes ? k->n_planes && k->plane && !k->text && !k->model : k->text && !k->head);
+        assert_true(!k->model || !k->n_planes);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(k->pattern, pfs_kinds[j]->pattern);
     }
@@ -188,6 +189,46 @@ static void volumes(void **state)
     drop(&s);
 }
 
+/* A raw file and the header beside it. */
+static void envi(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct pfs_err err = {0};
+    struct pfs_text t = {0};
+    int64_t size;
+    make(&s, 1, 0, 1);
+    s.d.has_nodata = true;
+    s.d.nodata = -0.5;
+    const struct pfs_kind *bsq = kind("volume/{view}.bsq"), *hdr = kind("volume/{view}.hdr");
+    assert_int_equal(bsq->size(&s.name, &size, &err), 0);
+    assert_int_equal(size, (int64_t)3 * 9000 * 13750 * 2);
+    assert_true(!bsq->head && bsq->n_planes(&s.name) == 3 && bsq->plane(&s.name, 2).c == 2);
+    static const char wave[] = "wavelength units = Nanometers\nwavelength = {650, 500, 430.5}\n";
+    static const char ignore[] = "data ignore value = -0.5\n";
+    static const char expected[] =
+        "ENVI\ndescription = {planefs=0.1.0 source}\nsamples = 13750\nlines = 9000\nbands = 3\nheader offset = 0\n"
+        "file type = ENVI Standard\ndata type = 12\ninterleave = bsq\nbyte order = 0\n"
+        "band names = {red \"1\", Band 2, __}\n";
+    for (int i = 0; i < 2; i++) {
+        s.wavelength[1] = i ? 500 : (double)NAN;
+        assert_int_equal(hdr->size(&s.name, &size, &err), 0);
+        assert_int_equal(hdr->text(NULL, &s.name, (struct pfs_blob){0}, &t, &err), 0);
+        assert_int_equal(t.n, size);
+        assert_memory_equal(t.s, expected, sizeof expected - 1);
+        const char *rest = t.s + sizeof expected - 1;
+        assert_true(!i || !strncmp(rest, wave, sizeof wave - 1));
+        assert_string_equal(rest + (i ? sizeof wave - 1 : 0), ignore);
+        pfs_text_finish(&t);
+    }
+    s.view.shape.type = PFS_I8;
+    assert_int_equal(hdr->size(&s.name, &size, &err), -EOPNOTSUPP);
+    assert_int_equal(bsq->size(&s.name, &size, &err), -EOPNOTSUPP);
+    s.view.shape.y = INT64_MAX / 2;
+    assert_int_equal(bsq->size(&s.name, &size, &err), -EFBIG);
+    drop(&s);
+}
+
 static void ome(void **state)
 {
     (void)state;
@@ -256,7 +297,7 @@ int main(int n, char **arg)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table), cmocka_unit_test(single_planes), cmocka_unit_test(large_planes),
         cmocka_unit_test(ranges), cmocka_unit_test(recipes),
-        cmocka_unit_test(volumes), cmocka_unit_test(ome),
+        cmocka_unit_test(volumes), cmocka_unit_test(ome), cmocka_unit_test(envi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

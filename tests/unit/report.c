@@ -16,23 +16,6 @@
 #include <float.h>
 #include <math.h>
 
-/* The report's text, checked against its promised size. */
-static char *report(struct sample *s, const char *pattern, struct pfs_blob table)
-{
-    struct pfs_text t = {0};
-    struct pfs_err err = {0};
-    int64_t size;
-    s->name.kind = kind(pattern);
-    assert_int_equal(s->name.kind->size(&s->name, &size, &err), 0);
-    if (s->name.kind->text(NULL, &s->name, table, &t, &err))
-        fail_msg("%s: %s", pattern, err.text);
-    assert_int_equal(t.n, size);
-    assert_int_equal(t.s[t.n - 1], '\n');
-    for (size_t i = 0; i < t.n; i++)
-        assert_true((t.s[i] >= 0x20 && t.s[i] < 0x7f) || t.s[i] == '\n');
-    return t.s;
-}
-
 static void has(const char *text, const char *part)
 {
     if (!strstr(text, part))

@@ -130,6 +130,16 @@ def test_ome(tmp_path):
     assert r.stdout.count("Image Width: 7 Image Length: 5") == 6 and r.stderr == ""
 
 
+def test_png(tmp_path):
+    subprocess.run([os.path.join(os.path.dirname(HELPER), "png"), tmp_path], check=True)
+    want = np.arange(300 * 400).reshape(300, 400)
+    want = ((want * 7 + want // 251) % 256).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(pytest.importorskip("PIL.Image").open(tmp_path / "image.png")), want)
+    if shutil.which("vips"):
+        subprocess.run(["vips", "rawsave", tmp_path / "image.png", tmp_path / "raw"], check=True)
+        np.testing.assert_array_equal(np.fromfile(tmp_path / "raw", np.uint8), want.ravel())
+
+
 MACRO = """
 setBatchMode(true);
 folder = getArgument();
