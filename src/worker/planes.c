@@ -5,18 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-enum { HUGE_FROM = 4 << 20, PAGE = 4096 };
-
-/* Large planes ask for huge pages: first touching them then costs a quarter (0.05 s instead of 0.19 s for 500 MB). */
-static void want_huge_pages(void *px, size_t n)
-{
-    uintptr_t from = ((uintptr_t)px + PAGE - 1) & ~(uintptr_t)(PAGE - 1), to = ((uintptr_t)px + n) & ~(uintptr_t)(PAGE - 1);
-    if (n >= HUGE_FROM)
-        madvise((void *)from, to - from, MADV_HUGEPAGE);
-}
 
 int worker_plane_alloc(enum pfs_type type, int64_t h, int64_t w, struct pfs_typed *ret, struct pfs_err *err)
 {
@@ -26,7 +15,6 @@ int worker_plane_alloc(enum pfs_type type, int64_t h, int64_t w, struct pfs_type
         return pfs_fail(err, ENOMEM, "no memory for a plane of %lld x %lld %s", (long long)h, (long long)w,
                         pfs_type_name(type));
     ret->row = (ptrdiff_t)row;
-    want_huge_pages(ret->px, row * (size_t)h);
     return 0;
 }
 
