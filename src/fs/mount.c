@@ -248,6 +248,11 @@ static int serve(struct service *s)
     return status;
 }
 
+const char *pfs_fuse_version(void)
+{
+    return fuse_pkgversion();
+}
+
 /* ---- daemon and parent ---- */
 
 static int wait_for_child(pid_t child, int fd)

@@ -25,4 +25,6 @@ enum { PFS_EXIT_OK = 0, PFS_EXIT_USAGE = 1, PFS_EXIT_SOURCE = 2, PFS_EXIT_MOUNT 
  * before any thread is started. Speaks on stderr: one line when it fails. Returns the exit status. */
 int pfs_mount_run(const struct pfs_mount_options *o);
 
+const char *pfs_fuse_version(void);      /* of the FUSE library in use */
+
 #endif

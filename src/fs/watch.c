@@ -239,11 +239,3 @@ void pfs_watch_cancel_all(struct pfs_watch *w, int code)
         r->hold(r, -1);
     }
 }
-
-int pfs_watch_count(struct pfs_watch *w)
-{
-    pthread_mutex_lock(&w->lock);
-    int n = w->n;
-    pthread_mutex_unlock(&w->lock);
-    return n;
-}

@@ -28,7 +28,6 @@ void pfs_watch_add(struct pfs_watch *w, struct pfs_waiting *request);
 void pfs_watch_remove(struct pfs_watch *w, struct pfs_waiting *request);
 void pfs_watch_interrupted(struct pfs_watch *w, struct pfs_waiting *request);
 void pfs_watch_cancel_all(struct pfs_watch *w, int code);
-int pfs_watch_count(struct pfs_watch *w);
 
 /* Does a thread's /proc status text say that it is to leave? Also true of a dead one. Pure. */
 bool pfs_status_leaves(const char *status);

@@ -3,6 +3,7 @@
  * Nothing here starts a job. JSON is padded with blanks before its last newline, to a size that never shrinks, so that
  * what stat says is what a reader gets. */
 #include "fs/words.h"
+#include "files/header.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -165,16 +166,6 @@ static void state_words(enum pfs_state s, int percent, struct pfs_text *ret)
         pfs_text_add(ret, words[s]);
 }
 
-static void recipe_words(const struct pfs_view_on *view, struct pfs_text *ret)
-{
-    if (!view->recipe.n)
-        pfs_text_add(ret, "source");
-    for (int i = 0; i < view->recipe.n; i++) {
-        pfs_text_add(ret, i ? " | " : "");
-        pfs_text_add(ret, view->recipe.step[i].text);
-    }
-}
-
 static void key_words(struct pfs_tree *t, const struct pfs_name *name, struct pfs_text *ret)
 {
     char hex[33] = "";
@@ -200,7 +191,7 @@ static int file_attribute(struct pfs_tree *t, const struct pfs_name *name, int w
     bool unsure;
     int percent;
     if (which == RECIPE) {
-        recipe_words(name->view, ret);
+        pfs_header_recipe(&name->view->recipe, ret);
     } else if (which == KEY) {
         key_words(t, name, ret);
     } else {
