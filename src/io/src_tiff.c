@@ -106,8 +106,8 @@ static int tiff_rows(struct pfs_source *s, int series, struct pfs_at at, int64_t
     if (r < 0)
         return r;
     if (y0 < 0 || n < 0 || n > plane.page->h || y0 > plane.page->h - n)
-        return pfs_fail(err, ENOENT, "tiff: no rows %lld to %lld in a plane of %u", (long long)y0, (long long)(y0 + n - 1),
-                        plane.page->h);
+        return pfs_fail(err, ENOENT, "tiff: no rows %lld to %lld in a plane of %u", (long long)y0,
+                        (long long)(y0 + n - 1), plane.page->h);
     return n ? pfs_tiff_rows(t, &plane, y0, n, dst, err) : 0;
 }
 

@@ -36,7 +36,7 @@ enum pfs_tiff_tag {
     TAG_PHOTOMETRIC = 262, TAG_FILL_ORDER = 266, TAG_DESCRIPTION = 270, TAG_STRIP_OFFSETS = 273, TAG_SAMPLES = 277,
     TAG_ROWS_PER_STRIP = 278, TAG_STRIP_COUNTS = 279, TAG_X_RESOLUTION = 282, TAG_Y_RESOLUTION = 283, TAG_PLANAR = 284,
     TAG_RESOLUTION_UNIT = 296, TAG_TILE_W = 322, TAG_TILE_H = 323, TAG_TILE_OFFSETS = 324, TAG_TILE_COUNTS = 325,
-    TAG_FORMAT = 339, TAG_DEPTH = 32997, TAG_TILE_DEPTH = 32998, TAG_LSM = 34412, TAG_NODATA = 42113,
+    TAG_FORMAT = 339, TAG_DEPTH = 32997, TAG_TILE_DEPTH = 32998, TAG_STK = 33629, TAG_LSM = 34412, TAG_NODATA = 42113,
 };
 
 /* ---- the file ---- */
@@ -124,8 +124,8 @@ static inline int64_t pfs_tiff_block_samples(const struct pfs_tiff_page *p)   /*
 int64_t pfs_tiff_row_bytes(const struct pfs_tiff_page *p);           /* of a decoded row of a block */
 int64_t pfs_tiff_blocks_across(const struct pfs_tiff_page *p);
 int64_t pfs_tiff_blocks_down(const struct pfs_tiff_page *p);
-int64_t pfs_tiff_blocks_sample(const struct pfs_tiff_page *p);       /* blocks of one sample (separate), of all otherwise */
-int64_t pfs_tiff_block_rows(const struct pfs_tiff_page *p, int64_t y);    /* rows stored in the block that begins at y */
+int64_t pfs_tiff_blocks_sample(const struct pfs_tiff_page *p); /* blocks of one sample (separate), of all otherwise */
+int64_t pfs_tiff_block_rows(const struct pfs_tiff_page *p, int64_t y); /* rows stored in the block that begins at y */
 
 /* ---- stacks ---- */
 
@@ -201,13 +201,14 @@ int pfs_tiff_load_blocks(struct pfs_tiff *t, const struct pfs_tiff_page *p, stru
 /* Offset of the block and that it lies in the file: EIO with its number otherwise. need: bytes wanted of it. */
 int pfs_tiff_block_at(struct pfs_tiff *t, const struct pfs_tiff_plane *plane, int64_t block, int64_t need, int64_t *ret,
                       struct pfs_err *err);
-int pfs_tiff_extent(struct pfs_tiff *t, const struct pfs_tiff_plane *plane, struct pfs_extent *ret, struct pfs_err *err);
+int pfs_tiff_extent(struct pfs_tiff *t, const struct pfs_tiff_plane *plane, struct pfs_extent *ret,
+                    struct pfs_err *err);
 /* Offset of a plane whose samples lie together, native and in order; -1 otherwise. Blocks must be loaded. */
 int64_t pfs_tiff_together(const struct pfs_tiff *t, const struct pfs_tiff_plane *plane);
 
 /* Samples first, first+step, ... (n of them) of a packed row of `bits` each, to dst in the page's type. */
-void pfs_tiff_unpack(const struct pfs_tiff_page *p, bool swap, const uint8_t *row, int64_t first, int64_t step, int64_t n,
-                     void *dst);
+void pfs_tiff_unpack(const struct pfs_tiff_page *p, bool swap, const uint8_t *row, int64_t first, int64_t step,
+                     int64_t n, void *dst);
 void pfs_tiff_swap(enum pfs_type type, void *px, int64_t n);
 
 /* libtiff. */

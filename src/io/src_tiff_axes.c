@@ -16,6 +16,7 @@
 
 struct about {                    /* what the first directory says of the whole file */
     bool lsm, imagej, ome, shaped, truncated;
+    int64_t stk;                  /* MetaMorph: images behind the only directory */
     struct pfs_tiff_imagej j;
     struct pfs_tiff_dims shape;
 };
@@ -36,7 +37,9 @@ static bool ends_as_ome(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e)
 
 static void read_about(struct pfs_tiff *t, const struct pfs_tiff_directory *d, struct about *a)
 {
+    const struct pfs_tiff_entry *stk = pfs_tiff_entry(d, TAG_STK, 0);
     a->lsm = pfs_tiff_entry(d, TAG_LSM, 0);
+    a->stk = stk && stk->count < INT32_MAX ? (int64_t)stk->count : 0;
     for (int nth = 0; nth < 2; nth++) {      /* some writers give two */
         PFS_AUTO_FREE char *s = NULL;
         const struct pfs_tiff_entry *e = pfs_tiff_entry(d, TAG_DESCRIPTION, nth);
@@ -149,9 +152,9 @@ static int64_t images_behind(struct pfs_tiff *t, const struct pfs_tiff_page *p)
     return t->blocks.offset[0] > (uint64_t)t->file.size ? 0 : (t->file.size - at) / bytes;
 }
 
-/* A page that stands for `promised` images: ImageJ's and tifffile's form with a single directory. A lone page whose
- * text was kept from a larger stack is just a page. */
-static int find_images(struct pfs_tiff *t, int64_t promised, struct pfs_err *err)
+/* A page that stands for `promised` images: ImageJ's, tifffile's and MetaMorph's form with a single directory. A lone
+ * page whose text was kept from a larger stack is just a page; MetaMorph's count is no text. */
+static int find_images(struct pfs_tiff *t, int64_t promised, bool sure, struct pfs_err *err)
 {
     struct pfs_tiff_stack *s = &t->stack[0];
     const struct pfs_tiff_page *p = &t->page[s->page[0]];
@@ -160,7 +163,9 @@ static int find_images(struct pfs_tiff *t, int64_t promised, struct pfs_err *err
     int64_t there = images_behind(t, p);
     if (there >= promised)
         s->subs = promised;
-    else if (there > 1)
+    else if (sure && p->compression != 1)
+        return pfs_fail(err, EOPNOTSUPP, "tiff: compressed MetaMorph stacks are not supported");
+    else if (sure || there > 1)
         return pfs_fail(err, EIO, "tiff: %lld images are promised, the file ends after %lld", (long long)promised,
                         (long long)there);
     return 0;
@@ -212,17 +217,26 @@ static struct pfs_tiff_dims imagej_dims(const struct pfs_tiff_imagej *j, int64_t
     return d;
 }
 
+static int64_t promised_images(const struct about *a, const struct pfs_tiff_page *p)
+{
+    if (a->stk)
+        return a->stk;
+    if (a->ome || (a->shaped && !a->truncated && !a->imagej))
+        return 1;
+    if (!a->imagej)
+        return a->shaped ? pfs_tiff_dims_product(&a->shape) : 1;
+    int64_t product = pfs_tiff_dims_product(&a->j.dims);
+    if (product <= 1)
+        return a->j.images;
+    return p->samples > 1 && a->j.channels == p->samples ? product / a->j.channels : product;
+}
+
 static int first_axes(struct pfs_tiff *t, const struct about *a, struct pfs_err *err)
 {
     struct pfs_tiff_stack *s = &t->stack[0];
     const struct pfs_tiff_page *p = &t->page[s->page[0]];
     struct pfs_tiff_dims plain = {1, {{'z', 0}}}, dims = plain;
-    int64_t product = a->imagej ? pfs_tiff_dims_product(&a->j.dims) : 1;
-    int64_t promised = a->ome ? 1 : a->imagej ? (product > 1 ? product : a->j.images)
-                                  : a->shaped && a->truncated ? pfs_tiff_dims_product(&a->shape) : 1;
-    if (a->imagej && product > 1 && p->samples > 1 && a->j.channels == p->samples)
-        promised = product / a->j.channels;
-    int r = find_images(t, promised, err);
+    int r = find_images(t, promised_images(a, p), a->stk, err);
     if (r < 0)
         return r;
     s->subs = p->depth > 1 ? p->depth : s->subs;

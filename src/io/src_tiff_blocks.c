@@ -88,8 +88,8 @@ int pfs_tiff_block_at(struct pfs_tiff *t, const struct pfs_tiff_plane *plane, in
     if (!size && t->blocks.n == 1)
         size = end - at;
     if (!raw && need > PFS_TIFF_SMALL && (uint64_t)(need / PFS_TIFF_RATIO) > size)
-        return pfs_fail(err, EFBIG, "tiff: %s %lld would decode %llu bytes to %lld", block_name(p), (long long)block + 1,
-                        (unsigned long long)size, (long long)need);
+        return pfs_fail(err, EFBIG, "tiff: %s %lld would decode %llu bytes to %lld", block_name(p),
+                        (long long)block + 1, (unsigned long long)size, (long long)need);
     *ret = (int64_t)at;
     return 0;
 }

@@ -148,8 +148,8 @@ int pfs_tiff_directory(struct pfs_tiff_file *f, int64_t at, struct pfs_tiff_dire
     int head = f->big_tiff ? 8 : 2, size = f->big_tiff ? 20 : 12, word = f->big_tiff ? 8 : 4;
     uint8_t b[PFS_TIFF_TAGS * 20];
     if (at < 8 || at > f->size - head)
-        return pfs_fail(err, EIO, "tiff: the directory at offset %lld lies outside the file (%lld bytes)", (long long)at,
-                        (long long)f->size);
+        return pfs_fail(err, EIO, "tiff: the directory at offset %lld lies outside the file (%lld bytes)",
+                        (long long)at, (long long)f->size);
     int r = pfs_tiff_read(f, at, b, head, err);
     if (r < 0)
         return r;
@@ -160,7 +160,8 @@ int pfs_tiff_directory(struct pfs_tiff_file *f, int64_t at, struct pfs_tiff_dire
         return pfs_fail(err, EFBIG, "tiff: the directory at offset %lld has %llu tags, more than %d", (long long)at,
                         (unsigned long long)n, PFS_TIFF_TAGS);
     if (at + head + (int64_t)n * size > f->size)
-        return pfs_fail(err, EIO, "tiff: the directory at offset %lld is cut off by the end of the file", (long long)at);
+        return pfs_fail(err, EIO, "tiff: the directory at offset %lld is cut off by the end of the file",
+                        (long long)at);
     if ((r = pfs_tiff_read(f, at + head, b, (int64_t)n * size, err)) < 0)
         return r;
     for (ret->n = 0; ret->n < (int)n; ret->n++)

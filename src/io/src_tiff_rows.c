@@ -123,8 +123,8 @@ static int decode(struct pfs_tiff *t, int64_t block, void *dst, int64_t size, st
     return r;
 }
 
-static int encoded_block_rows(struct pfs_tiff *t, const struct target *to, int64_t block, int64_t r, int64_t n, int64_t x,
-                              int64_t y, struct pfs_err *err)
+static int encoded_block_rows(struct pfs_tiff *t, const struct target *to, int64_t block, int64_t r, int64_t n,
+                              int64_t x, int64_t y, struct pfs_err *err)
 {
     const struct pfs_tiff_page *p = to->from->page;
     int64_t bytes = pfs_tiff_row_bytes(p), rows = pfs_tiff_block_rows(p, y - r), size = bytes * rows, at;

@@ -113,8 +113,8 @@ static void store(enum pfs_type type, uint64_t v, void *dst, int64_t i)
     }
 }
 
-void pfs_tiff_unpack(const struct pfs_tiff_page *p, bool swap, const uint8_t *row, int64_t first, int64_t step, int64_t n,
-                     void *dst)
+void pfs_tiff_unpack(const struct pfs_tiff_page *p, bool swap, const uint8_t *row, int64_t first, int64_t step,
+                     int64_t n, void *dst)
 {
     int bits = pfs_tiff_page_bits(p);
     bool low_first = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) != swap && (bits == 16 || bits == 24);

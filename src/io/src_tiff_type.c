@@ -71,7 +71,8 @@ static int refuse_type(const struct pfs_tiff_page *p, struct pfs_err *err)
 static int check_size(const struct pfs_tiff_file *f, const struct pfs_tiff_page *p, struct pfs_err *err)
 {
     if (p->w > PFS_TIFF_SIDE || p->h > PFS_TIFF_SIDE || p->depth > PFS_TIFF_SIDE)
-        return pfs_fail(err, EFBIG, "tiff: a page of %u x %u pixels is larger than %d a side", p->w, p->h, PFS_TIFF_SIDE);
+        return pfs_fail(err, EFBIG, "tiff: a page of %u x %u pixels is larger than %d a side", p->w, p->h,
+                        PFS_TIFF_SIDE);
     if (p->block_w > PFS_TIFF_SIDE || p->block_h > PFS_TIFF_SIDE || p->block_d > PFS_TIFF_SIDE)
         return pfs_fail(err, EFBIG, "tiff: a tile of %u x %u pixels", p->block_w, p->block_h);
     int64_t plane = (int64_t)p->w * p->h * (int64_t)pfs_type_size(p->type);

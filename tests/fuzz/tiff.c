@@ -2,7 +2,7 @@
  *
  * The first bytes are made a TIFF's, so that nothing is spent on the registry. Build:
  *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -Isrc \
- *         tests/fuzz/tiff.c src/io/src*.c src/io/sources.c src/base/[a-z]*.c -ltiff -lm */
+ *         tests/fuzz/tiff.c src/io/(all).c src/base/(all).c, with the libraries of the drivers: -ltiff -lm ... */
 #include <planefs/io.h>
 
 #include <stdint.h>

@@ -23,7 +23,8 @@ static void drivers_are_whole(void **state)
 /* No driver claims what is too short or not its own, and none reads past what it is given. */
 static void probes_are_modest(void **state)
 {
-    static const char *const heads[] = {"", "I", "II*", "II*\0\10\0\0", "MM", "planefs-synth", "planefs-synthetic 11", "\x89HDF\r\n"};
+    static const char *const heads[] = {
+        "", "I", "II*", "II*\0\10\0\0", "MM", "planefs-synth", "planefs-synthetic 11", "\x89HDF\r\n"};
     static const size_t sizes[] = {0, 1, 3, 7, 2, 13, 20, 6};
     (void)state;
     for (int i = 0; i < 8; i++) {

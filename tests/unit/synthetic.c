@@ -132,7 +132,8 @@ static double correlation(const uint16_t *a, const uint16_t *b, int64_t n)
 }
 
 enum { N = 512, ALL = N * N };
-static const char none[] = "y=512\nx=512\nz=64\nseed=3\ntype=uint16\ntexture=0\nstripes=0\nbackground=0\nnoise=0\nlevel=0.5\n";
+static const char none[] =
+    "y=512\nx=512\nz=64\nseed=3\ntype=uint16\ntexture=0\nstripes=0\nbackground=0\nnoise=0\nlevel=0.5\n";
 
 static uint16_t *part(const char *more, int64_t z)
 {
@@ -166,7 +167,8 @@ static void parts(void **state)
 /* However large the amplitudes, values stay within 0 and the scale. */
 static void values_fit(void **state)
 {
-    static const char *const types[] = {"uint8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"};
+    static const char *const types[] = {"uint8",  "uint16", "int16",   "uint32", "int32",
+                                        "uint64", "int64",  "float32", "float64"};
     (void)state;
     for (int i = 0; i < 9; i++) {
         char text[300];

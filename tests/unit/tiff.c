@@ -66,7 +66,8 @@ static void check_page(const char *mode, const struct made *m)
 
 static void uncompressed_depths(void **state)
 {
-    static const int depths[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 23, 24, 25, 31, 32, 48, 63, 64};
+    static const int depths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+                                 14, 15, 16, 17, 20, 23, 24, 25, 31, 32, 48, 63, 64};
     (void)state;
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++)
         for (int v = 0; v < 16; v++) {
@@ -86,8 +87,8 @@ static void floats(void **state)
     (void)state;
     for (int i = 0; i < 4; i++)
         for (int v = 0; v < 8; v++) {
-            struct made m = {.w = 41, .h = 23, .bits = depths[i], .samples = v & 1 ? 2 : 1, .format = 3, .photometric = 1,
-                             .separate = v & 2, .rows = 4, .seed = 7};
+            struct made m = {.w = 41, .h = 23, .bits = depths[i], .samples = v & 1 ? 2 : 1, .format = 3,
+                             .photometric = 1, .separate = v & 2, .rows = 4, .seed = 7};
             check_page(modes[v / 2], &m);
             m.compression = COMPRESSION_ADOBE_DEFLATE;
             m.predictor = v & 4 ? 3 : 1;
@@ -133,7 +134,8 @@ static void fax(void **state)
 static void wide_tiles_are_raw(void **state)
 {
     (void)state;
-    struct made m = {.w = 64, .h = 50, .bits = 16, .samples = 1, .format = 1, .photometric = 1, .tile_w = 64, .tile_h = 16};
+    struct made m = {
+        .w = 64, .h = 50, .bits = 16, .samples = 1, .format = 1, .photometric = 1, .tile_w = 64, .tile_h = 16};
     check_page("wb", &m);
 }
 
@@ -159,8 +161,8 @@ static void scattered_strips(void **state)
     (void)state;
     memcpy(file, header, 8);
     struct { uint16_t tag, type; uint32_t n, v; } tags[] = {
-        {256, 4, 1, w}, {257, 4, 1, h}, {258, 3, 1, 8}, {259, 3, 1, 1}, {262, 3, 1, 1}, {273, 4, 4, 300}, {278, 4, 1, 2},
-        {279, 4, 4, 320},
+        {256, 4, 1, w}, {257, 4, 1, h},   {258, 3, 1, 8}, {259, 3, 1, 1},
+        {262, 3, 1, 1}, {273, 4, 4, 300}, {278, 4, 1, 2}, {279, 4, 4, 320},
     };
     file[8] = 8;
     for (int i = 0; i < 8; i++) {

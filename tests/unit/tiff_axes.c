@@ -11,7 +11,8 @@ enum { W = 20, H = 12 };
 
 static struct made page(int seed)
 {
-    return (struct made){.w = W, .h = H, .bits = 16, .samples = 1, .format = 1, .photometric = 1, .seed = (uint32_t)seed};
+    return (struct made){
+        .w = W, .h = H, .bits = 16, .samples = 1, .format = 1, .photometric = 1, .seed = (uint32_t)seed};
 }
 
 /* n pages, the first with a description. */
@@ -107,8 +108,9 @@ static void colour_pages(void **state)
 static void imagej_hyperstack(void **state)
 {
     (void)state;
-    int fd = stack_of("wb", 24, "ImageJ=1.53t\nimages=24\nchannels=3\nslices=4\nframes=2\nhyperstack=true\nmode=grayscale\n"
-                                "unit=\\u00B5m\nspacing=0.5\nfinterval=30.5\nloop=false\nmin=50.0\nmax=1579.0\n");
+    int fd = stack_of("wb", 24,
+                      "ImageJ=1.53t\nimages=24\nchannels=3\nslices=4\nframes=2\nhyperstack=true\nmode=grayscale\n"
+                      "unit=\\u00B5m\nspacing=0.5\nfinterval=30.5\nloop=false\nmin=50.0\nmax=1579.0\n");
     struct pfs_source *s = open_ok(fd);
     const struct pfs_calibration *cal = &s->series[0].shape.cal;
     check_shape(s, 0, 2, 4, 3);
@@ -168,16 +170,19 @@ static void put_image(int fd, int64_t at, int seed, bool big)
 }
 
 /* ImageJ's form: a header, one directory, then the images, of which `written` are there. */
-static int one_directory(int64_t images, int64_t written, bool big)
+static int one_directory(int64_t images, int64_t written, bool big, bool stk)
 {
     char text[200];
     uint8_t f[1024] = {0};
     int n = snprintf(text, sizeof text, "ImageJ=1.53t\nimages=%lld\nchannels=2\nslices=%lld\nhyperstack=true\n",
                      (long long)images, (long long)images / 2) + 1;
     struct { uint16_t tag, type; uint32_t n, v; } tags[] = {
-        {256, 4, 1, W}, {257, 4, 1, H}, {258, 3, 1, 16}, {259, 3, 1, 1}, {262, 3, 1, 1}, {270, 2, (uint32_t)n, 300},
+        {256, 4, 1, W}, {257, 4, 1, H}, {258, 3, 1, 16}, {259, 3, 1, 1}, {262, 3, 1, 1}, {270, 2, 100, 300},
         {273, 4, 1, 1024}, {277, 3, 1, 1}, {278, 4, 1, H}, {279, 4, 1, W * H * 2},
+        {stk ? 33629 : 65000, stk ? 5 : 4, stk ? (uint32_t)images : 1, 600},       /* MetaMorph's UIC2 */
     };
+    if (stk)
+        n = snprintf(text, sizeof text, "Acquired from somewhere") + 1;
     memcpy(f, big ? "MM\0*\0\0\0\10" : "II*\0\10\0\0\0", 8);
     f[big ? 9 : 8] = sizeof tags / sizeof *tags;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
@@ -201,7 +206,7 @@ static void many_images(void **state)
     struct pfs_extent e;
     struct pfs_err err;
     (void)state;
-    int fd = one_directory(n, n, true);
+    int fd = one_directory(n, n, true, false);
     put_image(fd, 1024, 1, true);
     put_image(fd, last, 2, true);
     struct pfs_source *s = open_ok(fd);
@@ -255,9 +260,90 @@ static void one_directory_cut(void **state)
     check_shape(s, 0, 1, 1, 1);
     pfs_source_close(s);
     close(fd);
-    fd = one_directory(50, 30, false);
+    fd = one_directory(50, 30, false, false);
     assert_int_equal(open_fd(fd, &s, &err), -EIO);
     assert_string_equal(err.text, "tiff: 50 images are promised, the file ends after 30");
+    close(fd);
+}
+
+static void metamorph(void **state)
+{
+    struct pfs_source *s;
+    struct pfs_err err;
+    (void)state;
+    int fd = one_directory(9, 9, false, true);
+    put_image(fd, 1024 + 7 * W * H * 2, 3, false);
+    s = open_ok(fd);
+    check_shape(s, 0, 1, 9, 1);
+    check_plane(s, (struct pfs_at){0, 7, 0}, 3);
+    pfs_source_close(s);
+    close(fd);
+    fd = one_directory(9, 1, false, true);
+    assert_int_equal(open_fd(fd, &s, &err), -EIO);
+    close(fd);
+}
+
+/* LSM: every second directory is a thumbnail. */
+static void lsm(void **state)
+{
+    static const TIFFFieldInfo info[] = {{34412, -1, -1, TIFF_BYTE, FIELD_CUSTOM, 1, 1, (char *)"CZ_LSMINFO"}};
+    uint8_t what[64] = {0};
+    (void)state;
+    int fd = memory_file();
+    TIFF *t = TIFFFdOpen(dup(fd), "made", "wl");
+    TIFFMergeFieldInfo(t, info, 1);
+    for (int i = 0; i < 6; i++) {
+        struct made m = page(i);
+        m.bits = i % 2 ? 8 : 16;
+        if (i == 0)
+            TIFFSetField(t, 34412, 64, what);
+        write_page(t, &m);
+    }
+    TIFFClose(t);
+    struct pfs_source *s = open_ok(fd);
+    assert_int_equal(s->n_series, 1);
+    check_shape(s, 0, 1, 3, 1);
+    assert_string_equal(s->series[0].format, "LSM");
+    for (int z = 0; z < 3; z++)
+        check_plane(s, (struct pfs_at){0, z, 0}, 2 * z);
+    pfs_source_close(s);
+    close(fd);
+}
+
+/* An SGI volume of three slices in two tiles of 32 x 16 x 2. */
+static void volume(void **state)
+{
+    enum { TW = 32, TH = 16, TD = 2, AT = 512 };
+    uint8_t f[AT + 2 * TW * TH * TD] = {0}, px[W * H];
+    uint32_t where[2] = {AT, AT + TW * TH * TD}, sizes[2] = {TW * TH * TD, TW * TH * TD};
+    struct { uint16_t tag, type; uint32_t n, v; } tags[] = {
+        {256, 4, 1, W},  {257, 4, 1, H},   {258, 3, 1, 8},   {259, 3, 1, 1},   {262, 3, 1, 1},    {322, 4, 1, TW},
+        {323, 4, 1, TH}, {324, 4, 2, 400}, {325, 4, 2, 408}, {32997, 4, 1, 3}, {32998, 4, 1, TD},
+    };
+    struct pfs_err err;
+    (void)state;
+    memcpy(f, "II*\0\10\0\0\0\13", 9);
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        memcpy(f + 10 + 12 * i, &tags[i].tag, 2);
+        memcpy(f + 12 + 12 * i, &tags[i].type, 2);
+        memcpy(f + 14 + 12 * i, &tags[i].n, 4);
+        memcpy(f + 18 + 12 * i, &tags[i].v, 4);
+    }
+    memcpy(f + 400, where, 8);
+    memcpy(f + 408, sizes, 8);
+    for (int z = 0; z < 4; z++)
+        for (int y = 0; y < TH; y++)
+            for (int x = 0; x < TW; x++)
+                f[AT + (z * TH + y) * TW + x] = (uint8_t)(50 * z + 3 * y + x);
+    int fd = file_of(f, sizeof f);
+    struct pfs_source *s = open_ok(fd);
+    check_shape(s, 0, 1, 3, 1);
+    for (int z = 2; z >= 0; z--) {
+        assert_int_equal(s->driver->rows(s, 0, (struct pfs_at){0, z, 0}, 0, H, px, &err), 0);
+        for (int i = 0; i < W * H; i++)
+            assert_int_equal(px[i], (uint8_t)(50 * z + 3 * (i / W) + i % W));
+    }
+    pfs_source_close(s);
     close(fd);
 }
 
@@ -345,7 +431,8 @@ int main(void)
         cmocka_unit_test(pages_are_z), cmocka_unit_test(kinds_are_series), cmocka_unit_test(colour_pages),
         cmocka_unit_test(imagej_hyperstack), cmocka_unit_test(imagej_order), cmocka_unit_test(imagej_lies),
         cmocka_unit_test(many_images), cmocka_unit_test(beyond_4_gib), cmocka_unit_test(one_directory_cut),
-        cmocka_unit_test(shaped), cmocka_unit_test(calibrations),
+        cmocka_unit_test(shaped), cmocka_unit_test(metamorph),
+        cmocka_unit_test(lsm), cmocka_unit_test(volume), cmocka_unit_test(calibrations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,8 +172,8 @@ static void jpeg_cut_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jpeg_ycbcr), cmocka_unit_test(jpeg_rgb), cmocka_unit_test(plain_ycbcr), cmocka_unit_test(cielab),
-        cmocka_unit_test(logluv), cmocka_unit_test(jpeg_cut_short),
+        cmocka_unit_test(jpeg_ycbcr), cmocka_unit_test(jpeg_rgb), cmocka_unit_test(plain_ycbcr),
+        cmocka_unit_test(cielab),     cmocka_unit_test(logluv),   cmocka_unit_test(jpeg_cut_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

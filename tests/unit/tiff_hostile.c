@@ -47,7 +47,8 @@ static void header(struct builder *f, uint32_t first)
 }
 
 /* A page of w x h bytes in one strip at `at`. */
-static void page(struct builder *f, uint32_t w, uint32_t h, uint32_t compression, uint32_t at, uint32_t size, uint32_t next)
+static void page(struct builder *f, uint32_t w, uint32_t h, uint32_t compression, uint32_t at, uint32_t size,
+                 uint32_t next)
 {
     put16(f, 8);
     tag(f, 256, 4, 1, w);

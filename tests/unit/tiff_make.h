@@ -1,4 +1,4 @@
-/* For the tests of the TIFF driver: files made by libtiff in memory, samples from a hash, and a source opened on them. */
+/* For the tests of the TIFF driver: files made by libtiff in memory, samples from a hash, a source opened on them. */
 #ifndef PLANEFS_TIFF_MAKE_H
 #define PLANEFS_TIFF_MAKE_H
 
@@ -87,7 +87,8 @@ static inline void put_sample(uint8_t *row, int64_t i, int bits, uint64_t v)
 }
 
 /* A block of packed samples whose corner is at (x0, y0); separate: of sample s. */
-static inline uint8_t *make_block(const struct made *m, uint32_t x0, uint32_t y0, uint32_t w, uint32_t h, int s, size_t *n)
+static inline uint8_t *make_block(const struct made *m, uint32_t x0, uint32_t y0, uint32_t w, uint32_t h, int s,
+                                  size_t *n)
 {
     int per = m->separate ? 1 : m->samples;
     size_t row = ((size_t)w * (size_t)per * (size_t)m->bits + 7) / 8;
@@ -184,7 +185,7 @@ static inline enum pfs_type type_to_come(const struct made *m)
 
 static inline bool sample_is(const struct made *m, enum pfs_type type, const void *px, int64_t i, uint64_t v)
 {
-    int64_t sv = m->bits == 64 || !(v >> (m->bits - 1) & 1) ? (int64_t)v : (int64_t)v - (int64_t)(1ull << m->bits);
+    int64_t sv = (int64_t)(v << (64 - m->bits)) >> (64 - m->bits);
     switch (type) {
     case PFS_U8: return ((const uint8_t *)px)[i] == v;
     case PFS_U16: return ((const uint16_t *)px)[i] == v;
@@ -200,8 +201,8 @@ static inline bool sample_is(const struct made *m, enum pfs_type type, const voi
 }
 
 /* Rows y0 .. y0+n-1 of a plane are sample s of the page. */
-static inline void check_rows(struct pfs_source *s, int series, struct pfs_at at, const struct made *m, int sample, int64_t y0,
-                              int64_t n)
+static inline void check_rows(struct pfs_source *s, int series, struct pfs_at at, const struct made *m, int sample,
+                              int64_t y0, int64_t n)
 {
     struct pfs_err err = {0};
     enum pfs_type type = s->series[series].shape.type;

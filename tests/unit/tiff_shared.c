@@ -1,8 +1,8 @@
 /* Sample files of others, where they are at hand: every pixel against a table, and hostile files against the clock.
  *
- * tests/unit/tiff_shared.txt has a line per file: path below data/, series, and per series shape, type and a hash of all
- * planes. The hashes were written after each plane had been compared with tifffile (uncompressed) or with what libtiff's
- * own tools make of the file. Files without a line must be refused or fail with a reason, at once. */
+ * tests/unit/tiff_shared.txt has a line per file: path below data/, series, and per series shape, type and a hash of
+ * all planes. The hashes were written after each plane had been compared with tifffile (uncompressed) or with what
+ * libtiff's own tools make of the file. Files without a line must be refused or fail with a reason, at once. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
