@@ -11,7 +11,7 @@
 
 enum pfs_threads { PFS_THREADS_LIBRARY, PFS_THREADS_HANDLE, PFS_THREADS_FREE };   /* one caller at a time: in the library, per source, no limit */
 
-struct pfs_files {          /* where a driver's files come from */
+struct pfs_files {          /* where a driver's files come from; lent for the call that is given it */
     int (*get)(void *ctx, const char *name, int *ret_fd, struct pfs_err *err);   /* gives a read-only descriptor */
     void *ctx;
 };
