@@ -31,8 +31,8 @@ struct pfs_recipe_steps {
 };
 
 /* `view` is "NAME" or "NAME@key=value,...", or an operator's name as a one-step view ("stats"). A key is a parameter's
- * name, or operator.name where two steps share it; roi=y:x:h:w adds a crop at the end; of=VIEW puts that view's steps in
- * front.
+ * name, or operator.name where two steps share it; roi=y:x:h:w adds a crop at the end; of=VIEW puts that view's steps
+ * in front.
  * ENOENT with a sentence (and the nearest names) for anything unknown. gives */
 int pfs_recipe_resolve(const char *view, const struct pfs_shape *source, struct pfs_recipe_steps **ret,
                        struct pfs_err *err);
@@ -47,8 +47,8 @@ void pfs_recipe_close(struct pfs_recipe_steps *r);
 int pfs_recipe_run(const struct pfs_recipe_steps *r, int first, const struct pfs_blob *model,
                    const struct pfs_context *cx, struct pfs_typed in, struct pfs_typed out, struct pfs_err *err);
 
-/* The same for several planes at once (all bands of one (t, z), or what a projection collects): each runs alone as far as
- * the first PFS_OP_BANDS step, which gets them all; its result runs on. n == 1 without such a step is pfs_recipe_run.
+/* The same for several planes at once (all bands of one (t, z), or what a projection collects): each runs alone as far
+ * as the first PFS_OP_BANDS step, which gets them all; its result runs on. n == 1 without such a step is pfs_recipe_run.
  * EINVAL for several planes without such a step. */
 int pfs_recipe_combine(const struct pfs_recipe_steps *r, int first, const struct pfs_blob *model,
                        const struct pfs_context *cx, const struct pfs_typed *in, int64_t n, struct pfs_typed out,

@@ -1,8 +1,8 @@
 /* Counting and moments of pixels: what reports about a plane are made of.
  *
- * Counting adds to four interleaved histograms (pixel i to number i mod 4), because two equal neighbours would otherwise
- * wait for each other's store; add them up at the end. Moments run in double over fixed lanes, so the bits do not depend
- * on the machine. Threads: pure. */
+ * Counting adds to four histograms in turn (pixel i to number i mod 4), because two equal neighbours would otherwise wait
+ * for each other's store; add them up at the end. Moments run in double over fixed lanes, so the bits do not depend on
+ * the machine. Threads: pure. */
 #ifndef KERNELS_TALLY_H
 #define KERNELS_TALLY_H
 

@@ -2,9 +2,9 @@
  *
  * A plane of 8 or 16 bits is counted value by value; everything follows exactly from the counts, percentiles too. Other
  * types keep moments, and percentiles stay NaN. A partial is a table with one value a column: count, nan, min, max,
- * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins`: a length in bytes and then, packed,
- * per value that occurs its distance from the last one and its count, both as LEB128. The model joins planes in plane
- * order (Chan's formula) or by adding counts, per band and over all bands. */
+ * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins`: a length in bytes and then,
+ * packed, per value that occurs its distance from the last one and its count, both as LEB128. The model joins planes in
+ * plane order (Chan's formula) or by adding counts, per band and over all bands. */
 #include "kernels/tally.h"
 
 #include <planefs/mem.h>
@@ -263,7 +263,7 @@ static int64_t keep_row(enum pfs_type type, double nodata, const void *from, voi
     return kept;
 }
 
-/* Can a pixel of the type have this value at all? A float's nodata may lie between two floats (it is then the near one). */
+/* Can a pixel of the type have this value at all? Between two floats it is the nearer one. */
 static bool holds(enum pfs_type type, double v)
 {
     switch (type) {
@@ -294,7 +294,8 @@ static int measure_plane(struct pfs_typed in, double nodata, struct pfs_moments 
     return 0;
 }
 
-static int stats_partial(const void *p, const struct pfs_typed *in, int64_t n, struct pfs_blob *ret, struct pfs_err *err)
+static int stats_partial(const void *p, const struct pfs_typed *in, int64_t n, struct pfs_blob *ret,
+                         struct pfs_err *err)
 {
     double nodata = ((const struct stats_params *)p)->nodata;
     PFS_AUTO_FREE uint64_t *count = NULL;
@@ -360,7 +361,8 @@ static bool read_part(struct pfs_blob part, enum pfs_type type, struct pfs_momen
     if (ret->n == 0)
         ret->mean = 0;
     *has_bins = pfs_table_column(part, "bins", ret_bins);
-    return ret->n >= 0 && ret->n <= plane_max && ret->nan >= 0 && ret->nan <= plane_max && *has_bins == is_counted(type);
+    bool sane = ret->n >= 0 && ret->n <= plane_max && ret->nan >= 0 && ret->nan <= plane_max;
+    return sane && *has_bins == is_counted(type);
 }
 
 /* Add a part to a band's sum. */

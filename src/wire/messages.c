@@ -113,7 +113,8 @@ int pfs_wire_read_job(const struct pfs_packet *p, enum pfs_verb *ret_verb, struc
     uint64_t n = pfs_get_u64(&r);
     size_t left = (size_t)(r.end - r.p);
     *ret_request = (struct pfs_blob){0};
-    if (r.bad || verb < PFS_DESCRIBE || verb > PFS_MERGE || (in_file ? left != 0 || !file_holds(p->fd[1], n) : left != n))
+    bool whole = in_file ? left == 0 && file_holds(p->fd[1], n) : left == n;
+    if (r.bad || verb < PFS_DESCRIBE || verb > PFS_MERGE || !whole)
         return malformed(err, "job");
     PFS_AUTO_FREE void *data = malloc(n ? n : 1);
     if (!data)

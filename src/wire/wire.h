@@ -27,8 +27,8 @@ enum pfs_verb {
     PFS_PLANE,          /* inputs and steps (struct pfs_work) -> pixels of one plane, packed, native byte order */
     PFS_PARTIAL,        /* inputs and steps, the last of which learns -> what each plane teaches: per input (per shape.c
                            inputs for operators on bands) u32 length and bytes */
-    PFS_MERGE           /* steps, the last of which learns, and file "parts" (n_parts times u32 length and bytes, length 0
-                           for a plane that is missing) -> its model */
+    PFS_MERGE           /* steps, the last of which learns, and file "parts" (n_parts times u32 length and bytes, length
+                           0 for a plane that is missing) -> its model */
 };
 
 struct pfs_packet {

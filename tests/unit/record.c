@@ -25,7 +25,8 @@ static void put_probe(struct pfs_text *t, const struct pfs_shape *s)
         .extent = extent}, {.s = {.name = "", .shape = *s, .bits = 16}, .extent = extent}};
     struct pfs_probe p = {.driver = "tiff", .rev = 3, .n_series = 2, .series = series};
     for (int i = 0; i < 12; i++)
-        extent[i] = (struct pfs_extent){i % 2 ? -1 : i * 100, i % 2, i * 1000, i % 3 ? 70 : -1, 0xfeedfacecafebeefu + (unsigned)i};
+        extent[i] = (struct pfs_extent){i % 2 ? -1 : i * 100, i % 2, i * 1000, i % 3 ? 70 : -1,
+                                        0xfeedfacecafebeefu + (unsigned)i};
     pfs_probe_put(t, &p);
 }
 
