@@ -115,9 +115,9 @@ static struct pfs_moments moments_of(enum pfs_type type, const uint64_t *count)
     }
     m.max.i = last;
     m.mean = m.n ? (double)sum / (double)m.n : 0;
-    for (int v = 0; v < VALUES; v++) {
-        double d = (double)(v + first) - m.mean;
-        m.m2 += d * d * (double)count[v];
+    for (int64_t v = m.min.i; m.n && v <= last; v++) {
+        double d = (double)v - m.mean;
+        m.m2 += d * d * (double)count[v - first];
     }
     return m;
 }
@@ -144,14 +144,12 @@ static void percentiles_of(enum pfs_type type, const uint64_t *count, int64_t n,
 
 /* ---- bins, packed ---- */
 
-static void put_varint(struct pfs_text *t, uint64_t v)
+static uint8_t *put_varint(uint8_t *p, uint64_t v)
 {
-    uint8_t b[10];
-    size_t n = 0;
     for (; v >= 128; v >>= 7)
-        b[n++] = (uint8_t)(v | 128);
-    b[n++] = (uint8_t)v;
-    pfs_text_bytes(t, b, n);
+        *p++ = (uint8_t)(v | 128);
+    *p++ = (uint8_t)v;
+    return p;
 }
 
 static uint64_t get_varint(const uint8_t **p, const uint8_t *end)
@@ -168,22 +166,24 @@ static uint64_t get_varint(const uint8_t **p, const uint8_t *end)
 
 static void put_bins(struct pfs_text *t, const uint64_t *count)
 {
-    PFS_AUTO_TEXT struct pfs_text bytes = {0};
-    int last = 0;
+    enum { BIN_BYTES = 3 + 10 };                 /* at most: a distance below 2^21, and a count */
+    int used = 0, last = 0;
     for (int v = 0; v < VALUES; v++)
+        used += count[v] != 0;
+    PFS_AUTO_FREE uint8_t *bytes = pfs_array(used + 1, BIN_BYTES);
+    uint8_t *p = bytes;
+    for (int v = 0; p && v < VALUES; v++)
         if (count[v]) {
-            put_varint(&bytes, (uint64_t)(v - last));
-            put_varint(&bytes, count[v]);
+            p = put_varint(put_varint(p, (uint64_t)(v - last)), count[v]);
             last = v;
         }
-    size_t n = bytes.n, n_words = (n + 7) / 8;
-    pfs_text_fill(&bytes, 0, n_words * 8 - n);
+    size_t n = (size_t)(p - bytes), n_words = (n + 7) / 8;
     PFS_AUTO_FREE uint64_t *words = pfs_array((int64_t)n_words + 1, sizeof *words);
-    if (!words || bytes.failed) {
+    if (!words || !bytes) {
         t->failed = true;
         return;
     }
-    struct pfs_reader r = pfs_reader(bytes.s, bytes.n);
+    struct pfs_reader r = pfs_reader(bytes, n_words * 8);
     words[0] = n;
     for (size_t i = 1; i <= n_words; i++)
         words[i] = pfs_get_u64(&r);
