@@ -2,14 +2,12 @@
  *
  * A plane of 8 or 16 bits is counted value by value; everything follows exactly from the counts, percentiles too. Other
  * types keep moments, and percentiles stay NaN. A partial is a table with one value a column: count, nan, min, max,
- * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins`: a length in bytes and then,
- * packed, per value that occurs its distance from the last one and its count, both as LEB128. The model joins planes in
- * plane order (Chan's formula) or by adding counts, per band and over all bands. */
-#include "kernels/tally.h"
+ * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins` (stats_counts.c). The model joins
+ * planes in plane order (Chan's formula) or by adding counts, per band and over all bands. */
+#include "ops/stats_counts.h"
 
 #include <planefs/mem.h>
 #include <planefs/ops.h>
-#include <planefs/table.h>
 
 #include <errno.h>
 #include <float.h>
@@ -24,189 +22,6 @@ static const struct pfs_param params[] = {
      .value = "none", .min = -DBL_MAX, .max = DBL_MAX, .may_be_none = true,
      .offset = offsetof(struct stats_params, nodata)},
 };
-
-static const struct { const char *name; double q; } percentile[] = {
-    {"p0_1", 0.1 / 100}, {"p2", 2.0 / 100}, {"p25", 25.0 / 100}, {"p50", 50.0 / 100}, {"p75", 75.0 / 100},
-    {"p98", 98.0 / 100}, {"p99_9", 99.9 / 100},
-};
-enum { PERCENTILES = sizeof percentile / sizeof *percentile, VALUES = 65536, FLUSH = 1 << 30 };
-static const int64_t plane_max = (int64_t)1 << 40;    /* pixels; more in a partial is a lie */
-
-/* ---- counts of 8- and 16-bit values; bin i holds value i, shifted so that signed types begin at 0 ---- */
-
-static bool is_counted(enum pfs_type type)
-{
-    return type == PFS_U8 || type == PFS_U16 || type == PFS_I8 || type == PFS_I16;
-}
-
-static int64_t first_value(enum pfs_type type)
-{
-    return type == PFS_I8 ? INT8_MIN : type == PFS_I16 ? INT16_MIN : 0;
-}
-
-/* The bin that the sample's bits fall into, seen as unsigned. */
-static int bin_of_bits(enum pfs_type type, int bits)
-{
-    return type == PFS_I8 ? bits ^ 0x80 : type == PFS_I16 ? bits ^ 0x8000 : bits;
-}
-
-static void flush(enum pfs_type type, int n_values, uint32_t *lanes, uint64_t *count)
-{
-    for (int v = 0; v < n_values; v++) {
-        uint64_t sum = 0;
-        for (int l = 0; l < PFS_TALLY_LANES; l++)
-            sum += lanes[l * n_values + v];
-        count[bin_of_bits(type, v)] += sum;
-    }
-    memset(lanes, 0, (size_t)(PFS_TALLY_LANES * n_values) * sizeof *lanes);
-}
-
-static int count_plane(struct pfs_typed in, uint64_t *count, struct pfs_err *err)
-{
-    int n_values = pfs_type_size(in.type) == 1 ? 256 : VALUES;
-    PFS_AUTO_FREE uint32_t *lanes = pfs_array(PFS_TALLY_LANES * n_values, sizeof *lanes);
-    int64_t pending = 0;
-    if (!lanes)
-        return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
-    for (int64_t y = 0; y < in.h; y++) {
-        const char *row = (const char *)in.px + y * in.row;
-        for (int64_t x = 0; x < in.w; x += FLUSH) {
-            int64_t n = in.w - x < FLUSH ? in.w - x : FLUSH;
-            if (n_values == 256)
-                pfs_tally_u8((const uint8_t *)row + x, n, lanes);
-            else
-                pfs_tally_u16((const uint16_t *)(const void *)row + x, n, lanes);
-            if ((pending += n) > FLUSH) {
-                flush(in.type, n_values, lanes, count);
-                pending = 0;
-            }
-        }
-    }
-    flush(in.type, n_values, lanes, count);
-    return 0;
-}
-
-/* Take the nodata value out of the counts. */
-static uint64_t exclude(enum pfs_type type, double nodata, uint64_t *count)
-{
-    double bin = nodata - (double)first_value(type);
-    if (!(bin >= 0 && bin < VALUES) || bin != floor(bin))
-        return 0;
-    uint64_t n = count[(int)bin];
-    count[(int)bin] = 0;
-    return n;
-}
-
-/* Moments from counts. The mean comes from an exact sum; the squares about it are all positive, so their sum keeps its
- * digits too. */
-static struct pfs_moments moments_of(enum pfs_type type, const uint64_t *count)
-{
-    struct pfs_moments m = {0};
-    __int128 sum = 0;
-    int64_t first = first_value(type), last = 0;
-    for (int v = 0; v < VALUES; v++) {
-        if (!count[v])
-            continue;
-        if (!m.n)
-            m.min.i = v + first;
-        last = v + first;
-        m.n += (int64_t)count[v];
-        sum += (__int128)count[v] * (v + first);
-    }
-    m.max.i = last;
-    m.mean = m.n ? (double)sum / (double)m.n : 0;
-    for (int64_t v = m.min.i; m.n && v <= last; v++) {
-        double d = (double)v - m.mean;
-        m.m2 += d * d * (double)count[v - first];
-    }
-    return m;
-}
-
-/* NumPy's default (linear) rule for several quantiles in rising order: value (n-1) q of the sorted pixels. */
-static void percentiles_of(enum pfs_type type, const uint64_t *count, int64_t n, double ret[PERCENTILES])
-{
-    uint64_t below = 0;                          /* pixels in the bins before v */
-    int v = 0;
-    for (int i = 0; i < PERCENTILES; i++) {
-        double at = (double)(n - 1) * percentile[i].q;
-        uint64_t rank = (uint64_t)at;
-        double part = at - (double)rank;
-        for (; below + count[v] <= rank; v++)
-            below += count[v];
-        int next = v;
-        if (rank + 1 < (uint64_t)n && below + count[v] <= rank + 1)
-            for (next++; !count[next]; next++)
-                ;
-        double a = (double)(v + first_value(type)), b = (double)(next + first_value(type));
-        ret[i] = part >= 0.5 ? b - (b - a) * (1 - part) : a + (b - a) * part;
-    }
-}
-
-/* ---- bins, packed ---- */
-
-static uint8_t *put_varint(uint8_t *p, uint64_t v)
-{
-    for (; v >= 128; v >>= 7)
-        *p++ = (uint8_t)(v | 128);
-    *p++ = (uint8_t)v;
-    return p;
-}
-
-static uint64_t get_varint(const uint8_t **p, const uint8_t *end)
-{
-    uint64_t v = 0;
-    for (int shift = 0; *p < end && shift < 64; shift += 7) {
-        uint8_t b = *(*p)++;
-        v |= (uint64_t)(b & 127) << shift;
-        if (b < 128)
-            break;
-    }
-    return v;
-}
-
-static void put_bins(struct pfs_text *t, const uint64_t *count)
-{
-    enum { BIN_BYTES = 3 + 10 };                 /* at most: a distance below 2^21, and a count */
-    int used = 0, last = 0;
-    for (int v = 0; v < VALUES; v++)
-        used += count[v] != 0;
-    PFS_AUTO_FREE uint8_t *bytes = pfs_array(used + 1, BIN_BYTES);
-    uint8_t *p = bytes;
-    for (int v = 0; p && v < VALUES; v++)
-        if (count[v]) {
-            p = put_varint(put_varint(p, (uint64_t)(v - last)), count[v]);
-            last = v;
-        }
-    size_t n = (size_t)(p - bytes), n_words = (n + 7) / 8;
-    PFS_AUTO_FREE uint64_t *words = pfs_array((int64_t)n_words + 1, sizeof *words);
-    if (!words || !bytes) {
-        t->failed = true;
-        return;
-    }
-    struct pfs_reader r = pfs_reader(bytes, n_words * 8);
-    words[0] = n;
-    for (size_t i = 1; i <= n_words; i++)
-        words[i] = pfs_get_u64(&r);
-    pfs_table_u64(t, "bins", words, (int64_t)n_words + 1);
-}
-
-/* Add a partial's bins to the counts; false when they are malformed. */
-static bool add_bins(const struct pfs_column *c, uint64_t *count)
-{
-    if (c->type != PFS_U64 || c->n < 1)
-        return false;
-    uint64_t bytes = (uint64_t)pfs_column_i64(c, 0), v = 0;
-    if (bytes > (uint64_t)(c->n - 1) * 8)
-        return false;
-    for (const uint8_t *p = c->data + 8, *end = p + bytes; p < end; ) {
-        v += get_varint(&p, end);
-        uint64_t n = get_varint(&p, end);
-        if (v >= VALUES || n > (uint64_t)plane_max)
-            return false;
-        count[v] += n;
-    }
-    return true;
-}
 
 /* ---- the partial ---- */
 
@@ -303,14 +118,14 @@ static int stats_partial(const void *p, const struct pfs_typed *in, int64_t n, s
     struct pfs_moments m = {0};
     if (n != 1)
         return pfs_fail(err, EINVAL, "stats: one plane at a time");
-    if (is_counted(in->type)) {
-        if (!(count = pfs_array(VALUES, sizeof *count)))
+    if (pfs_counts_fit(in->type)) {
+        if (!(count = pfs_array(PFS_COUNTS, sizeof *count)))
             return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
-        int e = count_plane(*in, count, err);
+        int e = pfs_counts_plane(*in, count, err);
         if (e)
             return e;
-        uint64_t out = exclude(in->type, nodata, count);
-        m = moments_of(in->type, count);
+        uint64_t out = pfs_counts_exclude(in->type, nodata, count);
+        m = pfs_counts_moments(in->type, count);
         m.nan = (int64_t)out;
     } else {
         int e = measure_plane(*in, nodata, &m, err);
@@ -319,7 +134,7 @@ static int stats_partial(const void *p, const struct pfs_typed *in, int64_t n, s
     }
     put_moments(&t, in->type, &m);
     if (count)
-        put_bins(&t, count);
+        pfs_counts_pack(&t, count);
     return pfs_text_take(&t, ret) ? 0 : pfs_fail(err, ENOMEM, "stats: no memory for a partial");
 }
 
@@ -334,7 +149,7 @@ struct model {                       /* the columns, bands + 1 values each */
     enum pfs_type type;
     int64_t n, *pixels, *nan;
     union pfs_extreme *min, *max;
-    double *mean, *std, *p[PERCENTILES];
+    double *mean, *std, *p[PFS_PERCENTILES];
 };
 
 static bool same_class(enum pfs_type type, enum pfs_type column)
@@ -361,8 +176,8 @@ static bool read_part(struct pfs_blob part, enum pfs_type type, struct pfs_momen
     if (ret->n == 0)
         ret->mean = 0;
     *has_bins = pfs_table_column(part, "bins", ret_bins);
-    bool sane = ret->n >= 0 && ret->n <= plane_max && ret->nan >= 0 && ret->nan <= plane_max;
-    return sane && *has_bins == is_counted(type);
+    bool sane = ret->n >= 0 && ret->n <= pfs_plane_max && ret->nan >= 0 && ret->nan <= pfs_plane_max;
+    return sane && *has_bins == pfs_counts_fit(type);
 }
 
 /* Add a part to a band's sum. */
@@ -375,9 +190,9 @@ static int add_part(struct sum *s, enum pfs_type type, struct pfs_blob part, str
         return 0;
     if (!read_part(part, type, &m, &bins, &has_bins))
         return pfs_fail(err, EIO, "stats: malformed partial");
-    if (has_bins && !s->count && !(s->count = pfs_array(VALUES, sizeof *s->count)))
+    if (has_bins && !s->count && !(s->count = pfs_array(PFS_COUNTS, sizeof *s->count)))
         return pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
-    if (has_bins && !add_bins(&bins, s->count))
+    if (has_bins && !pfs_counts_add(&bins, s->count))
         return pfs_fail(err, EIO, "stats: malformed partial");
     pfs_moments_join(type, &s->m, &m);
     return 0;
@@ -387,14 +202,14 @@ static int add_part(struct sum *s, enum pfs_type type, struct pfs_blob part, str
 static void set_values(struct model *t, int64_t i, const struct sum *s)
 {
     struct pfs_moments m = s->m;
-    double p[PERCENTILES];
-    for (int k = 0; k < PERCENTILES; k++)
+    double p[PFS_PERCENTILES];
+    for (int k = 0; k < PFS_PERCENTILES; k++)
         p[k] = NAN;
     if (s->count) {
-        m = moments_of(t->type, s->count);
+        m = pfs_counts_moments(t->type, s->count);
         m.nan = s->m.nan;
         if (m.n > 0)
-            percentiles_of(t->type, s->count, m.n, p);
+            pfs_counts_percentiles(t->type, s->count, m.n, p);
     }
     t->pixels[i] = m.n;
     t->nan[i] = m.nan;
@@ -404,14 +219,14 @@ static void set_values(struct model *t, int64_t i, const struct sum *s)
         t->min[i].f = t->max[i].f = NAN;
     t->mean[i] = mean(&m);
     t->std[i] = deviation(&m);
-    for (int k = 0; k < PERCENTILES; k++)
+    for (int k = 0; k < PFS_PERCENTILES; k++)
         t->p[k][i] = p[k];
 }
 
 static void join(struct sum *all, const struct sum *band, enum pfs_type type)
 {
     pfs_moments_join(type, &all->m, &band->m);
-    for (int v = 0; band->count && v < VALUES; v++)
+    for (int v = 0; band->count && v < PFS_COUNTS; v++)
         all->count[v] += band->count[v];
 }
 
@@ -420,7 +235,7 @@ static bool model_create(struct model *t, enum pfs_type type, int64_t n)
     *t = (struct model){.type = type, .n = n, .pixels = pfs_array(n, 8), .nan = pfs_array(n, 8), .min = pfs_array(n, 8),
                         .max = pfs_array(n, 8), .mean = pfs_array(n, 8), .std = pfs_array(n, 8)};
     bool ok = t->pixels && t->nan && t->min && t->max && t->mean && t->std;
-    for (int k = 0; k < PERCENTILES; k++)
+    for (int k = 0; k < PFS_PERCENTILES; k++)
         ok = (t->p[k] = pfs_array(n, 8)) && ok;
     return ok;
 }
@@ -433,7 +248,7 @@ static void model_finish(struct model *t)
     free(t->max);
     free(t->mean);
     free(t->std);
-    for (int k = 0; k < PERCENTILES; k++)
+    for (int k = 0; k < PFS_PERCENTILES; k++)
         free(t->p[k]);
 }
 
@@ -446,8 +261,8 @@ static void model_put(const struct model *t, struct pfs_text *ret)
     put_extreme(ret, "max", t->type, t->max, t->n);
     pfs_table_f64(ret, "mean", t->mean, t->n);
     pfs_table_f64(ret, "std", t->std, t->n);
-    for (int k = 0; k < PERCENTILES; k++)
-        pfs_table_f64(ret, percentile[k].name, t->p[k], t->n);
+    for (int k = 0; k < PFS_PERCENTILES; k++)
+        pfs_table_f64(ret, pfs_percentile[k].name, t->p[k], t->n);
     pfs_table_i64(ret, "skipped", NULL, 0);
 }
 
@@ -458,10 +273,10 @@ static int fill(struct model *t, struct sum *band, struct sum *all, const struct
         int e = 0;
         band->m = (struct pfs_moments){0};
         if (band->count)
-            memset(band->count, 0, VALUES * sizeof *band->count);
+            memset(band->count, 0, PFS_COUNTS * sizeof *band->count);
         for (int64_t i = c; i < n && !e; i += in->c)
             e = add_part(band, in->type, parts[i], err);
-        if (!e && band->count && !all->count && !(all->count = pfs_array(VALUES, sizeof *all->count)))
+        if (!e && band->count && !all->count && !(all->count = pfs_array(PFS_COUNTS, sizeof *all->count)))
             e = pfs_fail(err, ENOMEM, "stats: no memory for a histogram");
         if (e)
             return e;
@@ -498,7 +313,7 @@ static int stats_merge(const void *p, const struct pfs_shape *in, const struct p
 static size_t stats_memory(const void *p, const struct pfs_shape *in)
 {
     (void)p;
-    return (PFS_TALLY_LANES * sizeof(uint32_t) + sizeof(uint64_t)) * VALUES + (size_t)in->x * 8;
+    return (PFS_TALLY_LANES * sizeof(uint32_t) + sizeof(uint64_t)) * PFS_COUNTS + (size_t)in->x * 8;
 }
 
 const struct pfs_op pfs_op_stats = {
