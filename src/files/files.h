@@ -33,13 +33,16 @@ struct pfs_kind {
     int (*size)(const struct pfs_name *n, int64_t *ret, struct pfs_err *err);
 
     /* planes: the bytes in front of the pixels, then n_planes planes, each view->shape's plane long and all in the
-     * header's byte order. A plane without a file (pfs_dataset_file < 0) is zeros where there are several. A header of
-     * n planes costs O(n): build it once for an open file. */
+     * header's byte order: little-endian where head is NULL, and nothing stands in front. A plane without a file
+     * (pfs_dataset_file < 0) is zeros where there are several. A header of n planes costs O(n): build it once for an
+     * open file.
+     * reports: the planes that must be ready before `text` is called, which then looks them up; NULL: none. */
     int (*head)(const struct pfs_name *n, bool big_endian, struct pfs_text *ret, struct pfs_err *err);
     int64_t (*n_planes)(const struct pfs_name *n);
     struct pfs_at (*plane)(const struct pfs_name *n, int64_t i);
 
-    /* reports: exactly size bytes. `table` is empty when model is NULL. */
+    /* reports: exactly size bytes. `table` is empty when model is NULL. May take a while (info.json probes sections,
+     * a preview reads its plane): not for a thread that must not wait. */
     int (*text)(struct pfs_engine *e, const struct pfs_name *n, struct pfs_blob table, struct pfs_text *ret,
                 struct pfs_err *err);
 

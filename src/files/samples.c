@@ -2,7 +2,6 @@
 #include "files/samples.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,11 +44,31 @@ int pfs_samples_read(struct pfs_pixels *p, enum pfs_type type, int64_t first, in
     return r;
 }
 
+/* By hand: planes of millions of samples are written so. */
+static void whole(uint64_t magnitude, bool negative, char text[PFS_SAMPLE_MAX])
+{
+    char digit[20];
+    int n = 0;
+    do {
+        digit[n++] = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude);
+    if (negative)
+        *text++ = '-';
+    while (n)
+        *text++ = digit[--n];
+    *text = 0;
+}
+
 /* The fewest digits that read back as the same value: 9 do for every float32, 17 for every float64. */
 static void real(double v, bool single, char text[PFS_SAMPLE_MAX])
 {
     if (!isfinite(v)) {
         strcpy(text, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+        return;
+    }
+    if (v > -1e6 && v < 1e6 && v == (double)(int64_t)v && !(v == 0 && signbit(v))) {
+        whole((uint64_t)fabs(v), v < 0, text);
         return;
     }
     for (int digits = single ? 6 : 15; digits <= (single ? 9 : 17); digits++) {
@@ -59,26 +78,24 @@ static void real(double v, bool single, char text[PFS_SAMPLE_MAX])
     }
 }
 
-#define INTEGER(T, FORMAT) \
-    do { \
-        T v; \
-        memcpy(&v, sample, sizeof v); \
-        snprintf(text, PFS_SAMPLE_MAX, "%" FORMAT, v); \
-    } while (0)
+#define UNSIGNED(T) \
+    { T v; memcpy(&v, sample, sizeof v); whole(v, false, text); } break
+#define SIGNED(T) \
+    { T v; memcpy(&v, sample, sizeof v); whole(v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0, text); } break
 
 void pfs_sample_text(enum pfs_type type, const void *sample, char text[PFS_SAMPLE_MAX])
 {
     float f;
     double d;
     switch (type) {
-    case PFS_U8: INTEGER(uint8_t, PRIu8); break;
-    case PFS_U16: INTEGER(uint16_t, PRIu16); break;
-    case PFS_U32: INTEGER(uint32_t, PRIu32); break;
-    case PFS_U64: INTEGER(uint64_t, PRIu64); break;
-    case PFS_I8: INTEGER(int8_t, PRId8); break;
-    case PFS_I16: INTEGER(int16_t, PRId16); break;
-    case PFS_I32: INTEGER(int32_t, PRId32); break;
-    case PFS_I64: INTEGER(int64_t, PRId64); break;
+    case PFS_U8: UNSIGNED(uint8_t);
+    case PFS_U16: UNSIGNED(uint16_t);
+    case PFS_U32: UNSIGNED(uint32_t);
+    case PFS_U64: UNSIGNED(uint64_t);
+    case PFS_I8: SIGNED(int8_t);
+    case PFS_I16: SIGNED(int16_t);
+    case PFS_I32: SIGNED(int32_t);
+    case PFS_I64: SIGNED(int64_t);
     case PFS_F32: memcpy(&f, sample, sizeof f); real(f, true, text); break;
     case PFS_F64: memcpy(&d, sample, sizeof d); real(d, false, text); break;
     default: *text = 0; break;

@@ -90,6 +90,16 @@ static int values_size(const struct pfs_name *n, int64_t *ret, struct pfs_err *e
     return inside(n, false, false, err);
 }
 
+static void cell(struct pfs_text *t, char before, int width, const char *text)
+{
+    char padded[1 + PFS_SAMPLE_MAX];
+    size_t n = strlen(text), all = (size_t)width + 1;
+    memset(padded, ' ', all);
+    padded[0] = before;
+    memcpy(padded + all - n, text, n);
+    pfs_text_bytes(t, padded, all);
+}
+
 static void values_rows(struct pfs_text *t, const struct pfs_name *n, const char *px, int64_t y, int64_t rows)
 {
     const struct pfs_shape *s = &n->view->shape;
@@ -98,8 +108,7 @@ static void values_rows(struct pfs_text *t, const struct pfs_name *n, const char
     for (int64_t i = 0; i < rows; i++, y++) {
         for (int64_t x = 0; x < s->x; x++, px += pfs_type_size(s->type)) {
             pfs_sample_text(s->type, px, text);
-            bool number = text[strspn(text, "-")] <= '9';
-            pfs_text_addf(t, "%c%*s", x ? ',' : '[', width, number ? text : "null");
+            cell(t, x ? ',' : '[', width, text[strspn(text, "-")] <= '9' ? text : "null");
         }
         pfs_text_add(t, y + 1 < s->y ? "],\n" : "]\n");
     }

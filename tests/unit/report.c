@@ -18,6 +18,7 @@
 
 static void has(const char *text, const char *part)
 {
+    assert_non_null(text);
     if (!strstr(text, part))
         fail_msg("no `%s` in\n%s", part, text);
 }
