@@ -2,7 +2,7 @@
  *
  *     values/[tT/]zZ/cC.json          {"slice":[[..],..]}: a plane, row by row; up to VALUES_MAX pixels
  *     row/[tT/]zZ/cC/yY.csv           x,value
- *     column/[tT/]zZ/cC/xX.csv        y,value
+ *     column/[tT/]zZ/cC/xX.csv        x,value: the same, x being the position along the column
  *     spectrum/[tT/]zZ/yY/xX.csv      band,wavelength,value: all bands of a pixel
  *     profile/cC/yY/xX.csv            t,z,value: a pixel through time and depth; missing sections are left out
  *
@@ -185,7 +185,7 @@ static int row_text(struct pfs_engine *e, const struct pfs_name *n, struct pfs_b
 static int column_size(const struct pfs_name *n, int64_t *ret, struct pfs_err *err)
 {
     int r = inside(n, false, true, err);
-    return r ? r : index_size(n, "y,value\n", n->view->shape.y, ret, err);
+    return r ? r : index_size(n, "x,value\n", n->view->shape.y, ret, err);
 }
 
 static void column_lines(struct pfs_text *t, const struct pfs_name *n, const char *px, int64_t y, int64_t rows)
@@ -199,7 +199,7 @@ static int column_text(struct pfs_engine *e, const struct pfs_name *n, struct pf
                        struct pfs_err *err)
 {
     (void)table;
-    pfs_text_add(ret, "y,value\n");
+    pfs_text_add(ret, "x,value\n");
     return each_rows(e, n, 0, n->view->shape.y, column_lines, ret, err);
 }
 

@@ -90,7 +90,7 @@ static void contents(void **state)
     s.name.y = 1;
     expect(&s, ROW, "x,value\n  0,256\n    1,0\n   2,99\n");
     s.name.x = 2;
-    expect(&s, COLUMN, "y,value\n0,65535\n   1,99\n");
+    expect(&s, COLUMN, "x,value\n0,65535\n   1,99\n");
     s.view.shape.y = 1, s.view.shape.x = 2;
     s.name.y = s.name.x = 0;
     s.name.at = (struct pfs_at){0, 2, 1};
