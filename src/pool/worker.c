@@ -22,7 +22,7 @@ enum { START_MS = 10000, BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 5000, BURY_MS 
 
 /* BLAS threads are made when the library is loaded and would be there for every worker: one each. */
 static char *const environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "PATH=/usr/bin:/bin", "LC_ALL=C",
-                                    "MALLOC_ARENA_MAX=2", NULL, NULL, NULL, NULL};
+                                    "MALLOC_ARENA_MAX=2", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", NULL, NULL, NULL, NULL};
 
 /* Sanitizer options must reach the worker too, or its reports go nowhere. */
 static void inherit(char **env, size_t used, size_t room)
@@ -42,12 +42,15 @@ static int spawn(struct pfs_pool *p, int sock, pid_t *ret)
     sigset_t none, all;
     char *argv[] = {"planefs-worker", NULL};
     char *env[sizeof environment / sizeof *environment];
-    size_t fixed = 5;
+    size_t fixed = 6;
     memcpy(env, environment, sizeof env);
     inherit(env, fixed, sizeof env / sizeof *env);
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);   /* a caller waits for its pipe to close */
+    posix_spawn_file_actions_adddup2(&actions, 0, 1);
+    posix_spawn_file_actions_adddup2(&actions, 0, 2);
     posix_spawn_file_actions_adddup2(&actions, sock, 3);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
