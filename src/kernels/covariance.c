@@ -69,52 +69,50 @@ static void add(struct rows to, struct rows x, struct rows y, int64_t w)
 /* From sums of m to sums of 2m (+ 1, of single pixels `one`), w of them; `to` may be `from`: only what lies ahead is
  * read. */
 PFS_CLONES
-static void twice(double *to, const double *from, int64_t m, int64_t w)
+static void widen(double *to, const double *from, const double *one, int64_t m, bool odd, int64_t w)
 {
-    PFS_IVDEP
-    for (int64_t i = 0; i < w; i++)
-        to[i] = from[i] + from[i + m];
-}
-
-PFS_CLONES
-static void twice_and_one(double *to, const double *from, const double *one, int64_t m, int64_t w)
-{
-    PFS_IVDEP
-    for (int64_t i = 0; i < w; i++)
-        to[i] = from[i] + from[i + m] + one[i + 2 * m];
-}
-
-/* Sums of n along a row of w + n - 1; gives where they are. */
-static const double *window_sums(const double *one, double *to, int64_t n, int64_t w)
-{
-    int bit = 62 - __builtin_clzll((unsigned long long)n);    /* the one below n's highest */
-    int64_t m = 1;
-    const double *from = one;
-    for (; bit >= 0; bit--) {
-        int64_t next = 2 * m + (n >> bit & 1), left = w + n - next;
-        if (next & 1)
-            twice_and_one(to, from, one, m, left);
-        else
-            twice(to, from, m, left);
-        from = to;
-        m = next;
+    if (odd) {
+        PFS_IVDEP
+        for (int64_t i = 0; i < w; i++)
+            to[i] = from[i] + from[i + m] + one[i + 2 * m];
+    } else {
+        PFS_IVDEP
+        for (int64_t i = 0; i < w; i++)
+            to[i] = from[i] + from[i + m];
     }
-    return from;
 }
 
+PFS_INLINE float covariance(double a, double b, double ab, double scale)
+{
+    return (float)((ab - a * b * scale) * scale);
+}
+
+/* The last widening, from sums of m to sums of 2m + 1, and the covariance itself. n is odd, so 1 is always added. */
 PFS_CLONES
-static void covariance(const double *a, const double *b, const double *ab, double scale, float *cov, int64_t w)
+static void finish_row(struct rows s, struct rows one, int64_t m, double scale, float *cov, int64_t w)
 {
+    PFS_IVDEP
     for (int64_t i = 0; i < w; i++)
-        cov[i] = (float)((ab[i] - a[i] * b[i] * scale) * scale);
+        cov[i] = covariance(s.a[i] + s.a[i + m] + one.a[i + 2 * m], s.b[i] + s.b[i + m] + one.b[i + 2 * m],
+                            s.ab[i] + s.ab[i + m] + one.ab[i + 2 * m], scale);
 }
 
-static void finish_row(const struct pfs_covariance *c, struct rows sums, struct rows work, float *cov)
+/* Covariances along a row of w + n - 1 column sums. */
+static void along_row(const struct pfs_covariance *c, struct rows one, float *cov)
 {
-    const double *a = window_sums(sums.a, work.a, c->n, c->w);
-    const double *b = window_sums(sums.b, work.b, c->n, c->w);
-    const double *ab = window_sums(sums.ab, work.ab, c->n, c->w);
-    covariance(a, b, ab, 1.0 / (double)(c->n * c->n), cov, c->w);
+    const struct rows work = rows(c, c->n + 2);
+    struct rows from = one;
+    int64_t n = c->n, m = 1;
+    for (int bit = 62 - __builtin_clzll((unsigned long long)n); bit > 0; bit--) {
+        bool odd = n >> bit & 1;
+        int64_t left = c->w + n - 2 * m - odd;
+        widen(work.a, from.a, one.a, m, odd, left);
+        widen(work.b, from.b, one.b, m, odd, left);
+        widen(work.ab, from.ab, one.ab, m, odd, left);
+        from = work;
+        m = 2 * m + odd;
+    }
+    finish_row(from, one, m, 1.0 / (double)(n * n), cov, c->w);
 }
 
 bool pfs_covariance_push(struct pfs_covariance *c, const float *a, const float *b, float *cov)
@@ -127,12 +125,12 @@ bool pfs_covariance_push(struct pfs_covariance *c, const float *a, const float *
     else
         grow_prefix(a, b, rows(c, k), prefix, w);
     if (k + 1 == c->n) {
-        finish_row(c, prefix, rows(c, c->n + 2), cov);
+        along_row(c, prefix, cov);
         for (int64_t i = c->n - 2; i > 0; i--)
             add(rows(c, i), rows(c, i), rows(c, i + 1), w);
     } else if (full) {
         add(sums, prefix, rows(c, k + 1), w);
-        finish_row(c, sums, rows(c, c->n + 2), cov);
+        along_row(c, sums, cov);
     }
     return full;
 }

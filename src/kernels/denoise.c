@@ -53,6 +53,12 @@ static int64_t halo_of(const struct pfs_finest *f)
     return (f->split ? 3 : 1) * REACH + f->window / 2;
 }
 
+/* Rows a ring keeps: those of a low pass, or all from a row that comes in to the one that leaves. */
+static int64_t slots_of(const struct pfs_finest *f)
+{
+    return halo_of(f) + 1 > PFS_LOWPASS_TAPS ? halo_of(f) + 1 : PFS_LOWPASS_TAPS;
+}
+
 static int64_t covariance_width(const struct pfs_finest *f, int64_t w)
 {
     return w + f->window - 1;
@@ -61,7 +67,7 @@ static int64_t covariance_width(const struct pfs_finest *f, int64_t w)
 static int64_t thread_floats(const struct pfs_finest *f)
 {
     int64_t halo = halo_of(f), stride = round_up(TILE_X + 2 * halo);
-    return (N_RINGS * (halo + 1) + N_WORK) * stride + round_up(4 * pfs_covariance_scratch(f->window, TILE_X));
+    return (N_RINGS * slots_of(f) + N_WORK) * stride + round_up(4 * pfs_covariance_scratch(f->window, TILE_X));
 }
 
 int64_t pfs_denoise_finest_scratch(int64_t h, int64_t w, const struct pfs_finest *f, int threads)
@@ -268,7 +274,7 @@ void pfs_denoise_finest(struct pfs_plane in, struct pfs_plane out, const struct 
 {
     struct pass p = {.f = f, .out = out, .low = low, .noise = noise, .halo = halo_of(f), .scratch = scratch};
     p.stride = round_up(TILE_X + 2 * p.halo);
-    p.slots = p.halo + 1;
+    p.slots = slots_of(f);
     p.thread_floats = thread_floats(f);
     p.tiles = pfs_tiles_save(in, TILE_Y, TILE_X, p.halo, scratch + (threads > 1 ? threads : 1) * p.thread_floats,
                              threads);

@@ -3,6 +3,7 @@
 
 #include <planefs/kernels/conv.h>
 #include "kernels/parallel.h"
+#include "kernels/prefetch.h"
 
 #include <string.h>
 
@@ -94,6 +95,8 @@ void pfs_tiles_row(const struct pfs_tiles *t, const struct pfs_tile *tile, int64
         mirrored(row, t->in.w, tile->x - t->halo, tile->w + 2 * t->halo, out);
         return;
     }
+    if (y + PFS_ROWS_AHEAD < tile->h)
+        pfs_prefetch(t->in.px + (tile->y + y + PFS_ROWS_AHEAD) * t->in.row + tile->x, tile->w);
     const float *side = t->columns + (tile->ix * t->in.h + tile->y + y) * 2 * t->halo;
     memcpy(out, side, (size_t)t->halo * sizeof *out);
     memcpy(out + t->halo, t->in.px + (tile->y + y) * t->in.row + tile->x, (size_t)tile->w * sizeof *out);

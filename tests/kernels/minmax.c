@@ -109,7 +109,7 @@ static void covariance_case(int64_t n, int64_t h, int64_t w)
 static void test_covariance(void **state)
 {
     (void)state;
-    for (int64_t n = 1; n <= 25; n += 2)
+    for (int64_t n = 3; n <= 25; n += 2)
         for (int k = 0; k < 5; k++)
             covariance_case(n, sample_int(1, 40), sample_int(1, 60));
     covariance_case(97, 12, 30);

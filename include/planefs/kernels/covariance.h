@@ -12,7 +12,7 @@
 
 struct pfs_covariance { int64_t n, w, pushed; double *scratch; };
 
-/* A new window of n x n (n odd, >= 1) for results w pixels wide; scratch as many doubles as the second function says. */
+/* A new window of n x n (n odd, >= 3) for results w pixels wide; scratch as many doubles as the second function says. */
 struct pfs_covariance pfs_covariance(int64_t n, int64_t w, double *scratch);
 int64_t pfs_covariance_scratch(int64_t n, int64_t w);
 
