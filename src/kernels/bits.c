@@ -1,6 +1,7 @@
 /* Bit masks of planes: made by a threshold, read as runs. */
 #include <planefs/kernels/bits.h>
 
+#include <planefs/kernels/clones.h>
 #include "kernels/parallel.h"
 
 #ifdef __SSE2__
@@ -54,47 +55,46 @@ void pfs_threshold_row(const float *in, float t, uint64_t *over, uint64_t *under
     }
 }
 
-int64_t pfs_runs_begun(const uint64_t *row, int64_t from, int64_t to)
+/* Set bits of a word: the compiler's own needs an instruction that not every x86-64 has. */
+static uint32_t bit_count(uint64_t v)
 {
-    int64_t runs = 0;
-    uint64_t before = from > 0 ? row[from - 1] >> 63 : 0;
-    for (int64_t i = from; i < to; i++) {
-        runs += __builtin_popcountll(row[i] & ~(row[i] << 1 | before));
-        before = row[i] >> 63;
-    }
-    return runs;
+    v -= v >> 1 & 0x5555555555555555;
+    v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
+    v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (uint32_t)(v * 0x0101010101010101 >> 56);
 }
 
 struct count {
-    const struct pfs_runs *runs;
+    const struct pfs_bits *bits;
     uint32_t *first;
 };
+
+PFS_CLONES
+static void count_words(const uint64_t *restrict row, uint32_t *restrict count, int64_t words)
+{
+    count[0] = bit_count(row[0] & ~(row[0] << 1));
+    for (int64_t i = 1; i < words; i++)
+        count[i] = bit_count(row[i] & ~(row[i] << 1 | row[i - 1] >> 63));
+}
 
 static void count_row(void *ctx, int64_t y, int thread)
 {
     const struct count *c = ctx;
-    const struct pfs_bits *b = &c->runs->bits;
-    uint32_t *first = c->first + y * c->runs->granules + 1;
     (void)thread;
-    for (int64_t g = 0; g < c->runs->granules; g++) {
-        int64_t from = g * PFS_GRANULE, to = from + PFS_GRANULE;
-        first[g] = (uint32_t)pfs_runs_begun(b->word + y * b->words, from, to < b->words ? to : b->words);
-    }
+    count_words(c->bits->word + y * c->bits->words, c->first + y * c->bits->words + 1, c->bits->words);
 }
 
 int64_t pfs_runs_count(struct pfs_runs *runs, uint32_t *first, int threads)
 {
-    struct count c = {runs, first};
-    int64_t n = runs->bits.h * runs->granules;
+    struct count c = {&runs->bits, first};
+    int64_t n = runs->bits.h * runs->bits.words;
     int64_t all = 0;
     pfs_parallel(threads, runs->bits.h, count_row, &c);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t here = first[i + 1];
+    first[0] = 0;
+    for (int64_t i = 1; i <= n; i++) {
+        all += first[i];
         first[i] = (uint32_t)all;
-        all += here;
-        first[i + 1] = (uint32_t)all;
     }
-    first[n] = (uint32_t)all;
     runs->first = first;
     return all;
 }

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { LANE = 16, STRIP_BYTES = 768 << 10, STRIP_MIN = 64, STRIP_MAX = 512, PREFETCH_ROWS = 6 };
+enum { LANE = 16, STRIP_BYTES = 8192 << 10, STRIP_MIN = 64, STRIP_MAX = 2048, PREFETCH_ROWS = 8 };
 
 static const double ONE = 0x1p24;           /* weight 1 in the sums */
 
@@ -86,8 +86,7 @@ static void add_runs(struct strip *p, const struct pfs_weighted_runs *r, int64_t
     if (!bits->word)
         return;
     const uint64_t *row = bits->word + y * bits->words;
-    int64_t word = p->lo / 64, granule = word / PFS_GRANULE, begin, end;
-    int64_t id = r->runs.first[y * r->runs.granules + granule] + pfs_runs_begun(row, granule * PFS_GRANULE, word);
+    int64_t word = p->lo / 64, begin, end, id = r->runs.first[y * bits->words + word];
     if (word > 0 && row[word - 1] >> 63 && row[word] & 1)
         id--;                               /* a run from the left reaches in */
     struct pfs_run_walk walk = pfs_run_walk(row, bits->words, word);

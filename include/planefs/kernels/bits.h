@@ -55,29 +55,19 @@ static inline bool pfs_run_next(struct pfs_run_walk *walk, int64_t *ret_begin, i
     return true;
 }
 
-/* Runs that begin in words from .. to-1 of a row. */
-int64_t pfs_runs_begun(const uint64_t *row, int64_t from, int64_t to);
-
-/* The runs of a mask, numbered downwards by rows and rightwards in a row. first[y * granules + g] is the number of the
- * first run that begins in granule g (PFS_GRANULE words) of row y or after it; one more value holds their count. */
-enum { PFS_GRANULE = 4 };
+/* The runs of a mask, numbered downwards by rows and rightwards in a row. first[y * words + i] is the number of the first
+ * run that begins in word i of row y or after it; one more value holds their count. */
 struct pfs_runs {
     struct pfs_bits bits;
-    int64_t granules;                       /* in a row */
-    const uint32_t *first;                  /* h * granules + 1 values */
+    const uint32_t *first;                  /* h * words + 1 values */
 };
-
-static inline int64_t pfs_granules(int64_t w)
-{
-    return (pfs_bits_words(w) + PFS_GRANULE - 1) / PFS_GRANULE;
-}
 
 static inline uint32_t pfs_runs_first(const struct pfs_runs *runs, int64_t y)
 {
-    return runs->first[y * runs->granules];
+    return runs->first[y * runs->bits.words];
 }
 
-/* Fill `first` (h * granules + 1 values) and lend it to runs; returns the number of runs, of which 2^32 - 1 fit. */
+/* Fill `first` (h * words + 1 values) and lend it to runs; returns the number of runs, of which 2^32 - 1 fit. */
 int64_t pfs_runs_count(struct pfs_runs *runs, uint32_t *first, int threads);
 
 #endif
