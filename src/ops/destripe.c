@@ -6,7 +6,7 @@
 #include "ops/destripe.h"
 
 #include "kernels/parallel.h"
-#include <planefs/kernels/bits.h>
+#include <planefs/hash.h>
 #include <planefs/kernels/split.h>
 #include <planefs/kernels/transpose.h>
 #include <planefs/mem.h>
@@ -56,14 +56,17 @@ static const struct pfs_param params[] = {
      .max = 1, PARAM(weight)},
 };
 
-/* Big planes in big pages: their first touch and their columns are several times as fast. */
+enum { BIG_PAGE = 2 << 20 };
+
+/* Big planes in big pages: touching them first, and walking down their columns, is several times as fast. */
 static float *big_pixels(int64_t n)
 {
-    float *px = pfs_pixels(n, sizeof *px);
-    if (px && n > 1 << 20) {
-        uintptr_t begin = ((uintptr_t)px + 4095) & ~(uintptr_t)4095, end = (uintptr_t)(px + n) & ~(uintptr_t)4095;
-        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-    }
+    if (n < BIG_PAGE / 4)
+        return pfs_pixels(n, sizeof(float));
+    size_t bytes = ((size_t)n * sizeof(float) + BIG_PAGE - 1) / BIG_PAGE * BIG_PAGE;
+    float *px = aligned_alloc(BIG_PAGE, bytes);
+    if (px)
+        (void)madvise(px, bytes, MADV_HUGEPAGE);
     return px;
 }
 
@@ -249,6 +252,25 @@ static int run_turned(const struct destripe_params *p, const struct pfs_context 
     return r;
 }
 
+/* The mask, as its hash. */
+static int destripe_depends(const void *p, const struct pfs_context *cx, struct pfs_text *ret, struct pfs_err *err)
+{
+    const struct pfs_typed *mask = cx->mask;
+    char hex[33];
+    (void)p;
+    if (!mask)
+        return 0;
+    struct pfs_hasher *hasher = pfs_hasher_create();
+    if (!hasher)
+        return pfs_fail(err, ENOMEM, "destripe: no memory to hash the mask");
+    for (int64_t y = 0; y < mask->h; y++)
+        pfs_hasher_add(hasher, (const char *)mask->px + y * mask->row, (size_t)mask->w);
+    pfs_hash_hex(pfs_hasher_value(hasher), hex);
+    pfs_hasher_destroy(hasher);
+    pfs_text_addf(ret, "mask=%s", hex);
+    return 0;
+}
+
 static int destripe_plane(const void *params_, const struct pfs_blob *model, const struct pfs_context *cx,
                           const struct pfs_typed *in, int64_t n, struct pfs_typed out, struct pfs_err *err)
 {
@@ -270,13 +292,13 @@ static int destripe_plane(const void *params_, const struct pfs_blob *model, con
     return 0;
 }
 
-/* Two planes and the masks; half a plane for labels, though noise at a very low threshold may need a whole one; the mask
- * of pixels; a plane for the nearest values, and the transposed plane. */
+/* Two planes and the bit masks; half a plane for labels, though noise at a very low threshold may need a whole one; the
+ * mask of pixels; rings; a plane for the nearest values, and the transposed plane. */
 static size_t destripe_memory(const void *params_, const struct pfs_shape *in)
 {
     const struct destripe_params *p = params_;
     size_t pixels = (size_t)in->y * (size_t)pitch(in->x), plane = pixels * sizeof(float);
-    size_t bytes = 2 * plane + plane / 2 + plane / 16 + pixels + (16u << 20);
+    size_t bytes = 2 * plane + plane / 2 + plane / 8 + pixels + (64u << 20);
     for (int i = 0; i < p->method.n; i++)
         if ((int)p->method.v[i] == DESTRIPE_NEAREST)
             return bytes + plane + (p->direction == DESTRIPE_HORIZONTAL ? plane : 0);
@@ -289,5 +311,5 @@ const struct pfs_op pfs_op_destripe = {
              "bioRxiv 2023.09.14.557785",
     .rev = 1, .flags = PFS_OP_FLOAT | PFS_OP_INPLACE,
     .params = params, .n_params = sizeof params / sizeof *params, .params_size = sizeof(struct destripe_params),
-    .plane = destripe_plane, .memory = destripe_memory,
+    .depends = destripe_depends, .plane = destripe_plane, .memory = destripe_memory,
 };

@@ -72,16 +72,16 @@ static void threshold_rows(void *ctx, int64_t item, int thread)
 /* Both masks as numbered runs, in memory that the caller releases. */
 static int make_runs(struct destripe_state *s, struct pfs_weighted_runs runs[2], void **ret_memory)
 {
-    int64_t h = s->detail.h, words = pfs_bits_words(s->detail.w), granules = pfs_granules(s->detail.w);
+    int64_t h = s->detail.h, words = pfs_bits_words(s->detail.w);
     size_t mask_bytes = (size_t)(h * words) * sizeof(uint64_t);
-    size_t first_bytes = (size_t)(h * granules + 1) * sizeof(uint32_t);
+    size_t first_bytes = (size_t)(h * words + 1) * sizeof(uint32_t);
     char *memory = malloc(2 * (mask_bytes + first_bytes));
     if (!memory)
         return -ENOMEM;
     struct masks masks = {.s = s};
     for (int i = 0; i < 2; i++) {
         masks.bits[i] = (struct pfs_bits){(uint64_t *)(memory + (size_t)i * mask_bytes), words, h, s->detail.w};
-        runs[i] = (struct pfs_weighted_runs){.runs = {.bits = masks.bits[i], .granules = granules}, .same = 1.0f};
+        runs[i] = (struct pfs_weighted_runs){.runs = {.bits = masks.bits[i]}, .same = 1.0f};
     }
     pfs_parallel(s->threads, (h + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, threshold_rows, &masks);
     for (int i = 0; i < 2; i++)

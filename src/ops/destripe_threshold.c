@@ -30,30 +30,40 @@ static float float_below(double t)
     return (double)f > t ? nextafterf(f, 0.0f) : f;
 }
 
-/* Mean of detail^2 over the details_len rows centred at y, mirrored. */
-static double local_mean(const struct destripe_state *s, int64_t y)
+/* Sums over the details_len rows centred at a row, mirrored, as the window slides down. */
+struct window {
+    double squares, count;
+};
+
+static void move(const struct destripe_state *s, struct window *w, int64_t y, int sign)
 {
-    int64_t n = s->p->details_len;
-    double sum = 0, pixels = 0;
-    for (int64_t k = y - n / 2; k <= y + (n - 1) / 2; k++) {
-        int64_t at = pfs_mirror(k, s->detail.h);
-        sum += s->squares[at];
-        pixels += (double)s->count[at];
-    }
-    return ratio(sum, pixels);
+    int64_t at = pfs_mirror(y, s->detail.h);
+    w->squares += sign * s->squares[at];
+    w->count += sign * (double)s->count[at];
+}
+
+/* Mean of detail^2 over the plane. */
+static double plane_mean(const struct destripe_state *s)
+{
+    struct window w = {0};
+    for (int64_t y = 0; y < s->detail.h; y++)
+        move(s, &w, y, 1);
+    return ratio(w.squares, w.count);
 }
 
 void destripe_thresholds(struct destripe_state *s, const struct destripe_scale *scale)
 {
-    int64_t h = s->detail.h;
-    double sum = 0, pixels = 0;
+    int64_t h = s->detail.h, above = s->p->details_len / 2, below = (s->p->details_len - 1) / 2;
+    double mean = plane_mean(s), energy = mean;
+    struct window w = {0};
+    for (int64_t y = -above; y < below; y++)
+        move(s, &w, y, 1);
     for (int64_t y = 0; y < h; y++) {
-        sum += s->squares[y];
-        pixels += (double)s->count[y];
-    }
-    double mean = ratio(sum, pixels);
-    for (int64_t y = 0; y < h; y++) {
-        double energy = s->p->details_len > 0 ? fmax(mean / 2, local_mean(s, y)) : mean;
+        if (s->p->details_len > 0) {
+            move(s, &w, y + below, 1);
+            energy = fmax(mean / 2, ratio(w.squares, w.count));
+            move(s, &w, y - above, -1);
+        }
         s->limit[y] = float_below(sqrt(energy) * profile(s->p, y, h) * scale->thresh_mul);
     }
 }
