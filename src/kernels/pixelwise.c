@@ -43,10 +43,20 @@ void pfs_reverse_row(enum pfs_type type, const void *in, void *out, int64_t n)
     }
 }
 
-/* The degree is a constant in each call below, so that its loop unrolls into registers. */
+/* The degree is a constant in each use below, so that its loop unrolls into registers. */
 PFS_INLINE void subtract(const float *in, float *out, int n, const double *c, int degree, double first, double step)
 {
     PFS_IVDEP
+    for (int i = 0; i < n; i++) {
+        double u = (first + i) * step, p = c[degree];
+        for (int k = degree - 1; k >= 0; k--)
+            p = p * u + c[k];
+        out[i] = (float)((double)in[i] - p);
+    }
+}
+
+static void subtract_steep(const float *in, float *out, int n, const double *c, int degree, double first, double step)
+{
     for (int i = 0; i < n; i++) {
         double u = (first + i) * step, p = c[degree];
         for (int k = degree - 1; k >= 0; k--)
@@ -64,7 +74,7 @@ static void subtract_part(const float *in, float *out, int n, const double *c, i
     case 2: subtract(in, out, n, c, 2, first, step); break;
     case 3: subtract(in, out, n, c, 3, first, step); break;
     case 4: subtract(in, out, n, c, 4, first, step); break;
-    default: subtract(in, out, n, c, degree, first, step); break;
+    default: subtract_steep(in, out, n, c, degree, first, step); break;
     }
 }
 

@@ -58,7 +58,7 @@ static inline struct image twin_lowpass(struct image a, int64_t step)
 
 static inline struct image twin_box2(struct image a, int64_t n)
 {
-    double *k = malloc((size_t)n * sizeof *k);
+    double *k = calloc((size_t)n, sizeof *k);
     for (int64_t i = 0; i < n; i++)
         k[i] = 1.0 / (double)n;
     struct image b = twin_conv2(a, k, n, 1);
