@@ -33,10 +33,11 @@ struct file {
 
 static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t maxaddr)
 {
+    const unsigned writing = H5F_ACC_RDWR | H5F_ACC_TRUNC | H5F_ACC_CREAT;
     const struct settings *set = H5Pget_driver_info(fapl);
     struct stat st;
     (void)maxaddr;
-    if (!set || set->gate->fd < 0 || strcmp(name, FILE_NAME) || (flags & (H5F_ACC_RDWR | H5F_ACC_TRUNC | H5F_ACC_CREAT)))
+    if (!set || set->gate->fd < 0 || strcmp(name, FILE_NAME) || (flags & writing))
         return NULL;
     if (fstat(set->gate->fd, &st) || st.st_size < 0)
         return NULL;

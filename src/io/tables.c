@@ -73,8 +73,10 @@ static int read_matrix(hid_t file, const char *name, const char *path, int64_t l
 
 static int vector_only(struct matrix m, const char *name, const char *path, struct pfs_err *err)
 {
-    return m.rows == 1 || m.columns == 1 ? 0
-         : pfs_fail(err, EIO, "%s: '%s' is %" PRId64 " x %" PRId64 ", one column is expected", name, path, m.rows, m.columns);
+    if (m.rows == 1 || m.columns == 1)
+        return 0;
+    return pfs_fail(err, EIO, "%s: '%s' is %" PRId64 " x %" PRId64 ", one column is expected", name, path, m.rows,
+                    m.columns);
 }
 
 static int read_offsets(hid_t file, const char *name, struct pfs_tables *t, struct pfs_err *err)
@@ -95,7 +97,7 @@ static int read_coefficients(hid_t file, const char *name, struct pfs_tables *t,
 {
     struct matrix m;
     PFS_AUTO_FREE void *v = NULL;
-    int code = read_matrix(file, name, "Coefficients", TERMS_MAX, H5T_NATIVE_DOUBLE, sizeof *t->coefficient, &m, &v, err);
+    int code = read_matrix(file, name, "Coefficients", TERMS_MAX, H5T_NATIVE_DOUBLE, sizeof(double), &m, &v, err);
     if (!code)
         code = vector_only(m, name, "Coefficients", err);
     for (int64_t i = 0; !code && i < elements(m); i++)

@@ -1,9 +1,9 @@
 /* Local covariance by sliding sums that only add.
  *
- * Down the columns, rows come in blocks of n; the window that ends at row k of a block is the sum of the last n-1-k rows
- * of the block before (a suffix, made when that block was full) and of the first k+1 of this one (a prefix, kept
- * running), as in the van Herk and Gil-Werman filters. Along a row windows double, by the binary digits of n. A slot of
- * the ring holds its row first and its suffix later. */
+ * Down the columns, rows come in blocks of n; the window that ends at row k of a block is the sum of the last n-1-k
+ * rows of the block before (a suffix, made when that block was full) and of the first k+1 of this one (a prefix, kept
+ * running), as in the van Herk and Gil-Werman filters. Along a row windows double, by the binary digits of n. A slot
+ * of the ring holds its row first and its suffix later. */
 #include <planefs/kernels/covariance.h>
 
 #include <planefs/kernels/clones.h>

@@ -1,13 +1,13 @@
 /* Covariance-gated denoising, tile by tile and row by row.
  *
- * A tile streams from top to bottom: each row that comes in lets one row of every later stage come out, some rows further
- * up, and rings of rows hold what a stage still needs. With a mirrored input every stage may run past the plane's edges:
- * the mirror extension survives symmetric kernels and pixelwise operations, so no stage knows a border. All columns of a
- * row lie at the same index in every ring; a stage is valid 3 pixels further in than the one before.
+ * A tile streams from top to bottom: each row that comes in lets one row of every later stage come out, some rows
+ * further up, and rings of rows hold what a stage still needs. With a mirrored input every stage may run past the
+ * plane's edges: the mirror extension survives symmetric kernels and pixelwise operations, so no stage knows a border.
+ * All columns of a row lie at the same index in every ring; a stage is valid 3 pixels further in than the one before.
  *
- * D, P, Q and the covariances do not change when a constant is subtracted from the plane. Each tile subtracts a typical
- * value of its own first, so that the float32 low passes round at the size of the details, not of the level; and
- * in - N is taken for L + D - N, which are equal, so the level never meets a rounding. */
+ * D, P, Q and the covariances do not change when a constant is subtracted from the plane. Each tile subtracts a
+ * typical value of its own first, so that the float32 low passes round at the size of the details, not of the level;
+ * and in - N is taken for L + D - N, which are equal, so the level never meets a rounding. */
 #include <planefs/kernels/denoise.h>
 
 #include <planefs/kernels/cdf.h>

@@ -1,7 +1,8 @@
 /* Covariance-gated denoising of one coarser band, and the plane sums between bands.
  *
- * Tiles stream from top to bottom as in denoise.c, but nothing is filtered here and nothing read is overwritten within a
- * neighbourhood, so rows come straight from the planes, mirrored. Windows are wide (6 * 2^s + 1); tiles grow with them. */
+ * Tiles stream from top to bottom as in denoise.c, but nothing is filtered here and nothing read is overwritten within
+ * a neighbourhood, so rows come straight from the planes, mirrored. Windows are wide (6 * 2^s + 1); tiles grow with
+ * them. */
 #include <planefs/kernels/denoise.h>
 
 #include <planefs/kernels/cdf.h>

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* y is held within -125 .. 125; NaN stays NaN. The whole part n goes into the exponent, and 2^f with |f| <= 1/2 is a
- * minimax polynomial (error 2e-9). Adding 1.5 * 2^23 rounds to the nearest whole number and leaves it in the low bits. */
+ * minimax polynomial (error 2e-9). Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits. */
 PFS_INLINE float pfs_exp2(float y)
 {
     const float magic = 12582912.0f;

@@ -1,9 +1,9 @@
 /* Mid-range by sliding minimum and maximum.
  *
  * Down the columns: van Herk and Gil-Werman. Rows come in blocks of n; a window that ends at row k of a block is the
- * last n-1-k rows of the block before (a suffix, made when that block was full) and the first k+1 of this one (a prefix,
- * kept running): three comparisons a pixel whatever n is. Along a row windows double: 1, 2, 4, ..., and two overlapping
- * ones make n. A slot of the ring holds its row first and its suffix later. */
+ * last n-1-k rows of the block before (a suffix, made when that block was full) and the first k+1 of this one (a
+ * prefix, kept running): three comparisons a pixel whatever n is. Along a row windows double: 1, 2, 4, ..., and two
+ * overlapping ones make n. A slot of the ring holds its row first and its suffix later. */
 #include <planefs/kernels/minmax.h>
 
 #include <planefs/kernels/clones.h>

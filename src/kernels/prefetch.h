@@ -1,4 +1,4 @@
-/* Asking for a row of a tile before it is needed: such rows are too short and too far apart for the machine to guess. */
+/* Asking for a row of a tile before it is needed: rows of tiles are too short and too far apart to be guessed. */
 #ifndef PLANEFS_KERNELS_PREFETCH_H
 #define PLANEFS_KERNELS_PREFETCH_H
 

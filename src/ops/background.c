@@ -1,8 +1,8 @@
 /* Operator background: subtract a section's offset and the smooth background polynomial of the whole stack.
  *
  * The model is a polynomial in (zn, yn, xn), coordinates 0..1 over the stack. For one section zn is a number: it is
- * folded into coefficients over (yn, xn) first; each row folds yn in, and a pixel costs one Horner step per power of xn.
- * The constant term is left out on purpose: offsets carry the level. Without tables the plane passes unchanged. */
+ * folded into coefficients over (yn, xn) first; each row folds yn in, and a pixel costs one Horner step per power of
+ * xn. The constant term is left out on purpose: offsets carry the level. Without tables the plane passes unchanged. */
 #include <planefs/ops.h>
 
 #include <planefs/kernels/pixelwise.h>
@@ -150,7 +150,7 @@ static int plane(const void *p, const struct pfs_blob *model, const struct pfs_c
 
 const struct pfs_op pfs_op_background = {
     .name = "background",
-    .doc = "subtract the section's offset and the background polynomial of the stack; unchanged where there are no tables",
+    .doc = "subtract the section's offset and the background polynomial; unchanged where there are no tables",
     .paper = "Kreinin et al., High-fidelity image restoration of large 3D electron microscopy volume, "
              "bioRxiv 2023.09.14.557785",
     .rev = 1,

@@ -1,8 +1,8 @@
-/* Operator contrast: sharpen dark structure locally, then map intensities through the normal distribution to 8 or 16 bits.
+/* Operator contrast: sharpen dark structure, then map intensities through the normal distribution to 8 or 16 bits.
  *
- * The redistribution is contrast-limited: between c0 and c1 (in standard deviations) the cdf is replaced by the integral
- * of the chord of its density, and what that saves (delta) goes to the darkest part, the part below c1, or everything. All
- * three are one formula with different weights; the kernel knows only the weights. */
+ * The redistribution is contrast-limited: between c0 and c1 (in standard deviations) the cdf is replaced by the
+ * integral of the chord of its density, and what that saves (delta) goes to the darkest part, the part below c1, or
+ * everything. All three are one formula with different weights; the kernel knows only the weights. */
 #include <planefs/ops.h>
 
 #include <planefs/kernels/contrast.h>
@@ -34,20 +34,21 @@ static const struct pfs_param table[] = {
      .offset = offsetof(struct params, high)},
     {.name = "pixel", .doc = "type of the result", .kind = PFS_CHOICE, .value = "u8", .choices = "u8 u16",
      .offset = offsetof(struct params, pixel)},
-    {.name = "smoothing", .unit = "pixels", .doc = "box, used twice, of the local mean; odd", .kind = PFS_INT, .value = "501",
-     .min = 1, .max = 10001, .offset = offsetof(struct params, smoothing)},
+    {.name = "smoothing", .unit = "pixels", .doc = "box, used twice, of the local mean; odd", .kind = PFS_INT,
+     .value = "501", .min = 1, .max = 10001, .offset = offsetof(struct params, smoothing)},
     {.name = "sigma", .unit = "intensity", .doc = "over which sharpening fades from dark to bright", .kind = PFS_REAL,
      .value = "2000", .min = 1e-6, .max = 1e9, .power = 1, .offset = offsetof(struct params, sigma)},
     {.name = "offset", .unit = "intensity", .doc = "from the local mean to where sharpening is half", .kind = PFS_REAL,
      .value = "-2000", .min = -1e9, .max = 1e9, .power = 1, .offset = offsetof(struct params, offset)},
-    {.name = "ratio", .doc = "strength of sharpening; 0 leaves it out", .kind = PFS_REAL, .value = "2", .min = 0, .max = 1000,
-     .offset = offsetof(struct params, ratio)},
+    {.name = "ratio", .doc = "strength of sharpening; 0 leaves it out", .kind = PFS_REAL, .value = "2", .min = 0,
+     .max = 1000, .offset = offsetof(struct params, ratio)},
     {.name = "minmax_size", .unit = "pixels", .doc = "window of the mid-range that sharpening moves away from; odd",
      .kind = PFS_INT, .value = "5", .min = 1, .max = 255, .offset = offsetof(struct params, minmax_size)},
     {.name = "clip", .unit = "standard deviations", .doc = "where contrast is limited, from:to", .kind = PFS_REALS,
      .value = "-0.8:0.8", .min = -5, .max = 5, .may_be_none = true, .offset = offsetof(struct params, clip)},
     {.name = "redistribute", .doc = "who gets the contrast that clipping saves: darkest part, all below, everything",
-     .kind = PFS_CHOICE, .value = "leftmost", .choices = "leftmost left full", .offset = offsetof(struct params, redistribute)},
+     .kind = PFS_CHOICE, .value = "leftmost", .choices = "leftmost left full",
+     .offset = offsetof(struct params, redistribute)},
     {.name = "hp_sigma", .unit = "intensity", .doc = "standard deviation of the intensities", .kind = PFS_REAL,
      .value = "1250", .min = 1e-6, .max = 1e9, .power = 1, .offset = offsetof(struct params, hp_sigma)},
     {.name = "mean", .unit = "intensity", .doc = "mean of the intensities; also stands for NaN", .kind = PFS_REAL,
@@ -136,11 +137,11 @@ static int local_mean(const struct params *p, const struct pfs_typed *in, struct
         return no_memory(in, err);
     if (!pfs_local_mean(as_plane(*in), mean, p->smoothing, scratch, threads))
         return 0;
-    PFS_AUTO_FREE float *share = pfs_pixels(in->h * in->w, sizeof *share);
-    if (!share)
+    PFS_AUTO_FREE float *px = pfs_pixels(in->h * in->w, sizeof *px);
+    struct pfs_plane share = {px, in->w, in->h, in->w};
+    if (!px)
         return no_memory(in, err);
-    pfs_local_mean_of_numbers(as_plane(*in), mean, (struct pfs_plane){share, in->w, in->h, in->w}, p->smoothing, scratch,
-                              threads);
+    pfs_local_mean_of_numbers(as_plane(*in), mean, share, p->smoothing, scratch, threads);
     return 0;
 }
 

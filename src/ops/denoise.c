@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+enum { WINDOW_MAX = 1025 };       /* a thread's sums for it take 32 MB */
+
 struct params {
     int64_t scales, wsize;
     int split_hipass, propagate_noise;
@@ -22,8 +24,9 @@ struct params {
 static const struct pfs_param table[] = {
     {.name = "scales", .doc = "bands of detail, each twice as coarse as the one before", .kind = PFS_INT, .value = "1",
      .min = 0, .max = 8, .offset = offsetof(struct params, scales)},
-    {.name = "wsize", .unit = "pixels", .doc = "side of the window in which covariance is taken, odd; it doubles with every scale",
-     .kind = PFS_INT, .value = "7", .min = 3, .max = 31, .offset = offsetof(struct params, wsize)},
+    {.name = "wsize", .unit = "pixels",
+     .doc = "side of the window in which covariance is taken, odd; it doubles with every scale", .kind = PFS_INT,
+     .value = "7", .min = 3, .max = 31, .offset = offsetof(struct params, wsize)},
     {.name = "split_hipass", .doc = "part the finest band in two", .kind = PFS_BOOL, .value = "1", .max = 1,
      .offset = offsetof(struct params, split_hipass)},
     {.name = "propagate_noise", .doc = "return noise taken from a band to the coarser one, to be judged again",
@@ -50,6 +53,12 @@ static int64_t window(const struct params *p, int scale)
     return (p->wsize - 1) * ((int64_t)1 << scale) + 1;
 }
 
+/* The widest window of all bands. */
+static int64_t widest(const struct params *p)
+{
+    return window(p, p->scales > 1 ? (int)p->scales - 1 : 0);
+}
+
 /* Floats of scratch that the largest step needs. */
 static int64_t scratch_floats(const struct params *p, int64_t h, int64_t w, int threads)
 {
@@ -71,6 +80,9 @@ static int shape(const void *p, const struct pfs_shape *in, struct pfs_shape *re
     ret->type = PFS_F32;
     if (params->wsize % 2 == 0)
         return pfs_fail(err, ENOENT, "denoise: wsize=%" PRId64 " is even, an odd window has a middle", params->wsize);
+    if (widest(params) > WINDOW_MAX)
+        return pfs_fail(err, ENOENT, "denoise: wsize=%" PRId64 " grows to %" PRId64 " pixels in %" PRId64
+                        " scales, %d is the most", params->wsize, widest(params), params->scales, WINDOW_MAX);
     if (params->gain.n < 1 || params->offset.n < 1)
         return pfs_fail(err, ENOENT, "denoise: gain and offset need at least one value");
     return 0;

@@ -68,7 +68,8 @@ static void check_corrected(const char *file, struct pfs_typed got)
 static void section(const char *name, int64_t z, bool every_stage)
 {
     PFS_AUTO_FREE char *raw = pfs_format("%s_raw.tif", name), *destriped = pfs_format("%s_destriped.tif", name);
-    PFS_AUTO_FREE char *flattened = pfs_format("%s_flattened.tif", name), *denoised = pfs_format("%s_denoised.tif", name);
+    PFS_AUTO_FREE char *flattened = pfs_format("%s_flattened.tif", name);
+    PFS_AUTO_FREE char *denoised = pfs_format("%s_denoised.tif", name);
     PFS_AUTO_FREE char *corrected = pfs_format("%s_corrected.tif", name);
     struct pfs_typed in = need(raw);
     struct pfs_context cx = golden_context(2);

@@ -32,9 +32,11 @@ static double twin(const struct pfs_tables *t, const struct pfs_context *cx, int
 {
     double s = t->offset ? (double)t->offset[cx->z] : 0, zn = coordinate(cx->z, cx->full[0]);
     double yn = coordinate(cx->y0 + y, cx->full[1]), xn = coordinate(cx->x0 + x, cx->full[2]);
-    for (int i = 0; i < t->n_terms; i++)
-        if (t->exponent[i][0] || t->exponent[i][1] || t->exponent[i][2])
-            s += t->coefficient[i] * pow(xn, t->exponent[i][0]) * pow(yn, t->exponent[i][1]) * pow(zn, t->exponent[i][2]);
+    for (int i = 0; i < t->n_terms; i++) {
+        const int *e = t->exponent[i];
+        if (e[0] || e[1] || e[2])
+            s += t->coefficient[i] * pow(xn, e[0]) * pow(yn, e[1]) * pow(zn, e[2]);
+    }
     return s;
 }
 

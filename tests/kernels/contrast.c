@@ -171,7 +171,8 @@ static void one_case(int64_t h, int64_t w, const struct setting *s, int n_nan)
         for (int64_t x = 0; x < w; x++) {
             double got = s->u16 ? ((uint16_t *)(void *)(out + y * row))[x] : ((uint8_t *)out + y * row)[x];
             if (off(got, want.px[y * w + x]) > tolerance)
-                fail_msg("%d x %d: %g at %d, %d, expected %.9g", (int)h, (int)w, got, (int)y, (int)x, want.px[y * w + x]);
+                fail_msg("%d x %d: %g at %d, %d, expected %.9g", (int)h, (int)w, got, (int)y, (int)x,
+                         want.px[y * w + x]);
         }
     free(in.px);
     free(want.px);
@@ -219,8 +220,8 @@ static void test_stray_values(void **state)
     enum { H = 60, W = 70 };
     static float in[H * W];
     static uint8_t clean[H * W], dirty[H * W];
-    struct setting s = {.smoothing = 5, .minmax = 5, .redistribute = LEFTMOST, .sigma = 2000, .offset = -2000, .ratio = 2,
-                        .c0 = -0.8, .c1 = 0.8, .hp_sigma = 1250, .mean = 28000, .low = 0, .high = 255};
+    struct setting s = {.smoothing = 5, .minmax = 5, .redistribute = LEFTMOST, .sigma = 2000, .offset = -2000,
+                        .ratio = 2, .c0 = -0.8, .c1 = 0.8, .hp_sigma = 1250, .mean = 28000, .low = 0, .high = 255};
     static const struct { float v; int want; } odd[] = {{INFINITY, 255}, {-INFINITY, 0}, {3e38f, 255}, {-3e38f, 0}};
     struct image sample = sample_image(H, W, in);
     free(sample.px);

@@ -135,8 +135,8 @@ static void one_case(int64_t h, int64_t w, const struct setting *s, int n_nan)
         for (int64_t x = 0; x < w; x++) {
             double got = out[y * row + x], expect = want.px[y * w + x];
             if (isnan(got) != isnan(expect) || fabs(got - expect) > 0.02)
-                fail_msg("%d x %d, scales %d wsize %d split %d propagate %d: %.9g at %d, %d, expected %.9g", (int)h, (int)w,
-                         s->scales, s->wsize, s->split, s->propagate, got, (int)y, (int)x, expect);
+                fail_msg("%d x %d, scales %d wsize %d split %d propagate %d: %.9g at %d, %d, expected %.9g", (int)h,
+                         (int)w, s->scales, s->wsize, s->split, s->propagate, got, (int)y, (int)x, expect);
         }
     run(s, a, a, 3);
     for (int64_t y = 0; y < h; y++)
@@ -218,6 +218,12 @@ static void test_parameters(void **state)
     void *p = params(&s);
     assert_int_equal(pfs_op_denoise.shape(p, &from, &to, &err), -2);
     assert_non_null(strstr(err.text, "wsize=6"));
+    free(p);
+    s.wsize = 31;
+    s.scales = 8;
+    p = params(&s);
+    assert_int_equal(pfs_op_denoise.shape(p, &from, &to, &err), -2);
+    assert_non_null(strstr(err.text, "3841"));
     assert_int_equal(pfs_params_default(&pfs_op_denoise, PFS_U8, p), 0);      /* gains grow for 8 bits */
     struct pfs_text t = {0};
     pfs_params_text(&pfs_op_denoise, p, &t);
@@ -234,7 +240,8 @@ static void test_tile_rows(void **state)
         int64_t h = sample_int(1, 40), w = sample_int(1, 40), halo = sample_int(0, 15);
         int64_t sy = sample_int(1, 20), sx = sample_int(1, 20), n = h * w;
         size_t bytes = (size_t)pfs_tiles_scratch(h, w, sy, sx, halo) * sizeof(float);
-        float *px = malloc((size_t)n * sizeof *px), *was = malloc((size_t)n * sizeof *px), row[80], *scratch = guarded(bytes);
+        float *px = malloc((size_t)n * sizeof *px), *was = malloc((size_t)n * sizeof *px);
+        float row[80], *scratch = guarded(bytes);
         for (int64_t i = 0; i < n; i++)
             px[i] = was[i] = (float)sample_real(0, 1);
         struct pfs_tiles t = pfs_tiles_save((struct pfs_plane){px, w, h, w}, sy, sx, halo, scratch, 2);

@@ -45,7 +45,8 @@ static void invert_case(enum pfs_type type, enum pfs_type source, int bits, cons
     memcpy(same, in, (size_t)n);
     run(&pfs_op_invert, p, &cx, (struct pfs_typed){type, copy, n, 1, 3}, (struct pfs_typed){type, out, n, 1, 3});
     assert_memory_equal(out, want, (size_t)n);
-    run(&pfs_op_invert, p, &cx, (struct pfs_typed){type, same, n / 3, 3, 1}, (struct pfs_typed){type, same, n / 3, 3, 1});
+    struct pfs_typed column = {type, same, n / 3, 3, 1};
+    run(&pfs_op_invert, p, &cx, column, column);
     assert_memory_equal(same, want, (size_t)n);
     free(copy);
     free(p);
@@ -125,9 +126,10 @@ static void test_flip(void **state)
                 void *p = params(&pfs_op_flip, "axes", kinds[k].axes);
                 run(&pfs_op_flip, p, &cx, in, out);
                 for (int64_t y = 0; y < h; y++)
-                    for (int64_t x = 0; x < w; x++)
-                        assert_memory_equal(pixel(out, y, x), pixel(in, kinds[k].y ? h - 1 - y : y, kinds[k].x ? w - 1 - x : x),
-                                            pfs_type_size(widths[t]));
+                    for (int64_t x = 0; x < w; x++) {
+                        int64_t from_y = kinds[k].y ? h - 1 - y : y, from_x = kinds[k].x ? w - 1 - x : x;
+                        assert_memory_equal(pixel(out, y, x), pixel(in, from_y, from_x), pfs_type_size(widths[t]));
+                    }
                 free(in.px);
                 free(out.px);
                 free(p);
@@ -139,7 +141,8 @@ static void test_crop(void **state)
     (void)state;
     struct pfs_context cx = {.threads = 1};
     for (int t = 0; t < 4; t++) {
-        struct pfs_typed in = numbered(widths[t], 20, 30), out = numbered(widths[t], 7, 30 - 11), all = numbered(widths[t], 20, 30);
+        struct pfs_typed in = numbered(widths[t], 20, 30), out = numbered(widths[t], 7, 30 - 11);
+        struct pfs_typed all = numbered(widths[t], 20, 30);
         void *p = params(&pfs_op_crop, "roi", "13:11:7:19"), *whole = params(&pfs_op_crop, "roi", "none");
         run(&pfs_op_crop, p, &cx, in, out);
         run(&pfs_op_crop, whole, &cx, in, all);
@@ -158,8 +161,8 @@ static void test_crop(void **state)
 static void test_crop_outside(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"0:0:21:1", "0:0:1:31", "20:0:1:1", "0:30:1:1", "19:29:2:1", "0:0:0:1", "0:0:1:0",
-                                        "1:2:3", "1:2:3:4:5", "1000000000000:0:1:1"};
+    static const char *const wrong[] = {"0:0:21:1", "0:0:1:31", "20:0:1:1", "0:30:1:1", "19:29:2:1", "0:0:0:1",
+                                        "0:0:1:0", "1:2:3", "1:2:3:4:5", "1000000000000:0:1:1"};
     struct pfs_shape from = {.y = 20, .x = 30, .type = PFS_U8}, to;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct pfs_err err = {0};

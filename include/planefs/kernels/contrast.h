@@ -19,9 +19,9 @@ struct pfs_curve { float mean, slope, c0, span, f0, bend, F0, F1, below, between
 
 struct pfs_sharpening { int64_t minmax; float sigma, offset, ratio; };    /* minmax odd */
 
-/* mean = tri2(in, smoothing) with NaN counted as 0; true when there was one. Then the second function makes a mean of the
- * numbers alone: mean / (tri2(m) + 2^-23), m being 1 where `in` is a number and 0 elsewhere; `share` is a spare plane.
- * Scratch: floats, 64-byte aligned. Cost: three passes over memory each. */
+/* mean = tri2(in, smoothing) with NaN counted as 0; true when there was one. Then the second function makes a mean of
+ * the numbers alone: mean / (tri2(m) + 2^-23), m being 1 where `in` is a number and 0 elsewhere; `share` is a spare
+ * plane. Scratch: floats, 64-byte aligned. Cost: three passes over memory each. */
 bool pfs_local_mean(struct pfs_plane in, struct pfs_plane mean, int64_t smoothing, float *scratch, int threads);
 void pfs_local_mean_of_numbers(struct pfs_plane in, struct pfs_plane mean, struct pfs_plane share, int64_t smoothing,
                                float *scratch, int threads);

@@ -11,7 +11,7 @@
 
 struct pfs_midrange { int64_t n, w, pushed; float *scratch; };
 
-/* A new window of n x n (n odd, >= 1) for results w pixels wide; scratch as many floats as the second function says. */
+/* A new window of n x n (n odd, >= 1) for results w pixels wide; scratch: as many floats as the second one says. */
 struct pfs_midrange pfs_midrange(int64_t n, int64_t w, float *scratch);
 int64_t pfs_midrange_scratch(int64_t n, int64_t w);
 

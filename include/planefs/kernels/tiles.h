@@ -1,8 +1,9 @@
 /* Tiles of a plane with a mirrored halo, safe to overwrite: a pass that reads a neighbourhood can work in place.
  *
  * Before the pass, what lies around every tile is saved: `halo` rows above and below each strip of tiles and `halo`
- * columns beside each band, mirrored at the plane's edges. Each tile may then be replaced from top to bottom, in any order
- * of tiles and on any thread. Tiles depend on the plane's shape alone, never on threads. Total on any plane and halo. */
+ * columns beside each band, mirrored at the plane's edges. Each tile may then be replaced from top to bottom, in any
+ * order of tiles and on any thread. Tiles depend on the plane's shape alone, never on threads. Total on any plane and
+ * halo. */
 #ifndef PLANEFS_KERNELS_TILES_H
 #define PLANEFS_KERNELS_TILES_H
 
