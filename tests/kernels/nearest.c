@@ -33,7 +33,7 @@ static void nearest_case(int64_t h, int64_t w, double density, bool masked)
     size_t bytes = (size_t)pfs_nearest_scratch(w, 2) * sizeof(int32_t);
     int32_t *scratch = guarded(bytes);
     for (int64_t y = 0; y < h; y++)
-        t[y] = (float)fmax(0, density + sample_real(-0.1, 0.1));
+        t[y] = (float)fmax(0, density * sample_real(0.5, 1.5));
     for (int64_t i = 0; i < h * w; i++) {
         mask[i] = !masked || sample_int(0, 3) > 0;
         ok[i] = mask[i] && fabsf(in.px[i / w * in.row + i % w]) <= t[i / w];
@@ -62,6 +62,8 @@ static void test_nearest(void **state)
         nearest_case(sample_side() % 50 + 1, sample_side() % 50 + 1, i % 4 ? sample_real(0, 0.2) : 0.9, i % 2);
     nearest_case(5, 600, 0.001, false);
     nearest_case(20, 20, -1, false);
+    for (int i = 0; i < 20; i++)
+        nearest_case(sample_int(1, 12), 300, 0.003 * i, i % 2);
 }
 
 static void test_transpose(void **state)
