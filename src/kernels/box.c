@@ -1,7 +1,7 @@
 /* Box and triangle filters as running sums, mirror boundary.
  *
- * Along x a row is padded and summed eight pixels at a time: differences, their prefix sums in a register, and one carry.
- * Down the columns a strip of columns slides over the plane with the rows it still needs in a ring that fits the
+ * Along x a row is padded and summed eight pixels at a time: differences, their prefix sums in a register, and one
+ * carry. Down the columns a strip of columns slides over the plane with the rows it still needs in a ring that fits the
  * second-level cache; the ring also makes working in place possible, because what the window leaves behind and what the
  * mirror brings back is read from it and not from the plane. A triangle is a box whose results go through a second ring
  * in the same slide. Nothing here allocates. */
@@ -179,8 +179,8 @@ static void box_strip(const struct box *b, float *ring, int64_t x, int64_t w)
     }
 }
 
-/* Down a strip, two boxes: i is the row of the first one's result, which runs beyond the plane on both sides; the second
- * one lags by `lower` rows. */
+/* Down a strip, two boxes: i is the row of the first one's result, which runs beyond the plane on both sides; the
+ * second one lags by `lower` rows. */
 static void tri_strip(const struct box *b, float *ring, int64_t x, int64_t w)
 {
     float *boxes = ring + b->ring * b->columns, *unused = boxes + (b->n + 1) * b->columns;

@@ -1,10 +1,10 @@
 /* Connected components of a bit mask, by runs.
  *
  * One scan: every run of a row joins the components that it touches in the row above, and a component that the row did
- * not touch is complete, so its moments are weighed and let go. What is kept for a whole plane is one 32-bit word a run,
- * first the link to another run of its component, at the end its weight. Bands of rows are scanned in parallel; their
- * components that touch a border between bands stay open until all borders have been joined. Sums are exact integers,
- * hence the bands leave no trace in the result. */
+ * not touch is complete, so its moments are weighed and let go. What is kept for a whole plane is one 32-bit word a
+ * run, first the link to another run of its component, at the end its weight. Bands of rows are scanned in parallel;
+ * their components that touch a border between bands stay open until all borders have been joined. Sums are exact
+ * integers, hence the bands leave no trace in the result. */
 #include <planefs/kernels/label.h>
 
 #include "kernels/parallel.h"

@@ -1,9 +1,9 @@
 /* Large values replaced by their nearest small one: an exact Euclidean feature transform in two phases.
  *
- * First, for every pixel, the row of the nearest small pixel in its own column; these row numbers are kept as bytes in the
- * rows of `out`. Then along each row the column i with the least (x - i)^2 + g(i)^2 is looked for, and the row's values
- * take the place of its row numbers. Large pixels are usually few and near small ones, so each looks around itself; a
- * row where that takes too many steps gets the lower envelope of all its parabolas, whose cost is bounded. */
+ * First, for every pixel, the row of the nearest small pixel in its own column; these row numbers are kept as bytes in
+ * the rows of `out`. Then along each row the column i with the least (x - i)^2 + g(i)^2 is looked for, and the row's
+ * values take the place of its row numbers. Large pixels are usually few and near small ones, so each looks around
+ * itself; a row where that takes too many steps gets the lower envelope of all its parabolas, whose cost is bounded. */
 #include <planefs/kernels/nearest.h>
 
 #include <planefs/kernels/clones.h>
@@ -29,8 +29,8 @@ static bool inside(const struct nearest *n, int64_t y, int64_t x)
 
 /* last = y where the row is small. */
 PFS_CLONES
-static void note_small(const float *restrict in, float t, const uint8_t *restrict mask, int32_t *restrict last, int32_t y,
-                       int64_t w)
+static void note_small(const float *restrict in, float t, const uint8_t *restrict mask, int32_t *restrict last,
+                       int32_t y, int64_t w)
 {
     if (!mask) {
         for (int64_t x = 0; x < w; x++)

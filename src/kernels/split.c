@@ -1,8 +1,8 @@
 /* One scale of the pyramid, in one pass over memory and in place.
  *
- * Bands of rows go to threads. Within a band rows are visited in strides of the dilation (conv.c), so that the seven rows
- * of a window are near; what a row was before it was overwritten stays in a ring of three, and what lies outside the
- * band, its neighbours' rows or mirrored ones, is copied before any band begins. An image too low for one band of
+ * Bands of rows go to threads. Within a band rows are visited in strides of the dilation (conv.c), so that the seven
+ * rows of a window are near; what a row was before it was overwritten stays in a ring of three, and what lies outside
+ * the band, its neighbours' rows or mirrored ones, is copied before any band begins. An image too low for one band of
  * 6 * step rows is done in two passes through `detail` instead, with the same arithmetic. */
 #include <planefs/kernels/split.h>
 

@@ -1,10 +1,10 @@
 /* Taking the bands of one scale out of a plane, in one pass over memory.
  *
- * A strip of columns slides down the plane. For a new row the weights' box sum is brought up to date from the runs of the
- * rows that enter and leave the window (sparse, in whole numbers of 2^-24, so exact), and summed along x. Source and
- * weight of the row go into rings; two running sums down the columns, the second one through a ring of its own, make
- * the triangle of their product, which lags by bands_len - 1 rows; there the row is finished. The rings fit the
- * second-level cache. With a mask the same two sums run over the mask. */
+ * A strip of columns slides down the plane. For a new row the weights' box sum is brought up to date from the runs of
+ * the rows that enter and leave the window (sparse, in whole numbers of 2^-24, so exact), and summed along x. Source
+ * and weight of the row go into rings; two running sums down the columns, the second one through a ring of its own,
+ * make the triangle of their product, which lags by bands_len - 1 rows; there the row is finished. The rings fit the
+ * third-level cache. With a mask the same two sums run over the mask. */
 #include <planefs/kernels/stripe.h>
 
 #include <planefs/kernels/clones.h>

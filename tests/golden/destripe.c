@@ -1,5 +1,5 @@
-/* Destripe against the reference results, in place and not, with one and more threads; its symmetries, masks, and what it
- * does with odd planes. */
+/* Destripe against the reference results, in place and not, with one and more threads; its symmetries, masks, and what
+ * it does with odd planes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -100,8 +100,8 @@ static void test_preset(void **state)
 
 static const char *const methods[] = {"predict", "limit", "ratio", "nearest"};
 
-/* Every method, with and without smoothed weights: stripes along x are those along y of the transposed plane, and a pixel
- * that is NaN, or infinite, is a pixel outside the mask. */
+/* Every method, with and without smoothed weights: stripes along x are those along y of the transposed plane, and a
+ * pixel that is NaN, or infinite, is a pixel outside the mask. */
 static void test_symmetries(void **state)
 {
     (void)state;

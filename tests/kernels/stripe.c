@@ -43,8 +43,8 @@ static uint8_t *random_mask(int64_t n, bool wanted)
 }
 
 /* conv, or m conv(a m) / (conv(m) + eps); a is released. */
-static double *masked_conv(double *a, const uint8_t *m, int64_t h, int64_t w, const double *k, int64_t n, int64_t before,
-                           bool along_y)
+static double *masked_conv(double *a, const uint8_t *m, int64_t h, int64_t w, const double *k, int64_t n,
+                           int64_t before, bool along_y)
 {
     double *flat = malloc((size_t)(h * w) * sizeof *flat);
     for (int64_t i = 0; i < h * w; i++) {
@@ -78,8 +78,8 @@ static void check_squares(struct pfs_plane detail, const double *squares)
 }
 
 /* One split: new detail plane, low in `low` (which may be `from`, or have no pixels). */
-static struct pfs_plane split_run(struct pfs_plane from, struct pfs_plane low, int64_t step, const uint8_t *m, int threads,
-                                  bool base)
+static struct pfs_plane split_run(struct pfs_plane from, struct pfs_plane low, int64_t step, const uint8_t *m,
+                                  int threads, bool base)
 {
     struct pfs_plane detail = plane_empty(from.h, from.w);
     size_t bytes = (size_t)base_split_scratch(from.h, from.w, step, threads) * sizeof(float);
@@ -225,7 +225,8 @@ static void remove_run(const struct pfs_stripe *s, struct pfs_plane from, struct
     guarded_free(scratch);
 }
 
-static void remove_case(int64_t h, int64_t w, int64_t bands_len, int64_t mask_len, bool masked, bool clipped, bool other)
+static void remove_case(int64_t h, int64_t w, int64_t bands_len, int64_t mask_len, bool masked, bool clipped,
+                        bool other)
 {
     struct pfs_plane detail = plane_random(h, w, -1000, 1000), source = plane_random(h, w, -1000, 1000);
     struct pfs_plane from = plane_random(h, w, 0, 65535), one = plane_empty(h, w), place = plane_copy(from);
@@ -239,16 +240,16 @@ static void remove_case(int64_t h, int64_t w, int64_t bands_len, int64_t mask_le
     }
     for (int64_t y = 0; y < h; y++)
         clip[y] = (float)sample_real(0, 900);
-    struct pfs_stripe s = {.detail = detail, .source = other ? source : detail, .clip = clipped ? clip : NULL, .mask = m,
-                           .runs = {weights.runs[0], weights.runs[1]}, .bands_len = bands_len, .mask_len = mask_len,
-                           .smooth = mask_len > 0, .detail_gain = sample_real(0, 1), .band_gain = sample_real(0, 1)};
+    struct pfs_stripe s = {.detail = detail, .source = other ? source : detail, .clip = clipped ? clip : NULL,
+                           .mask = m, .runs = {weights.runs[0], weights.runs[1]}, .bands_len = bands_len,
+                           .mask_len = mask_len, .smooth = mask_len > 0, .detail_gain = sample_real(0, 1), .band_gain = sample_real(0, 1)};
     double *want = remove_twin(&s, weights.pixel, from);
     remove_run(&s, from, one, 1, false);
     remove_run(&s, place, place, 3, false);
     remove_run(&s, from, base, 2, true);
     if (!(twin_error(one, want) < 0.01))
-        fail_msg("%d x %d, bands %d, weights %d, mask %d: off by %g", (int)h, (int)w, (int)bands_len, (int)mask_len, masked,
-                 twin_error(one, want));
+        fail_msg("%d x %d, bands %d, weights %d, mask %d: off by %g", (int)h, (int)w, (int)bands_len,
+                 (int)mask_len, masked, twin_error(one, want));
     assert_true(plane_same(one, place) && plane_same(one, base));
     free(want);
     free(m);
@@ -288,7 +289,8 @@ static void test_remove_long(void **state)
 static void test_remove_plain(void **state)
 {
     (void)state;
-    struct pfs_plane detail = plane_random(50, 70, -10, 10), from = plane_random(50, 70, 0, 10), out = plane_empty(50, 70);
+    struct pfs_plane detail = plane_random(50, 70, -10, 10), from = plane_random(50, 70, 0, 10);
+    struct pfs_plane out = plane_empty(50, 70);
     double ones[50 * 70];
     for (int i = 0; i < 50 * 70; i++)
         ones[i] = 1;

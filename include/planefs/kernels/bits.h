@@ -55,8 +55,8 @@ static inline bool pfs_run_next(struct pfs_run_walk *walk, int64_t *ret_begin, i
     return true;
 }
 
-/* The runs of a mask, numbered downwards by rows and rightwards in a row. first[y * words + i] is the number of the first
- * run that begins in word i of row y or after it; one more value holds their count. */
+/* The runs of a mask, numbered downwards by rows and rightwards in a row. first[y * words + i] is the number of the
+ * first run that begins in word i of row y or after it; one more value holds their count. */
 struct pfs_runs {
     struct pfs_bits bits;
     const uint32_t *first;                  /* h * words + 1 values */

@@ -1,8 +1,8 @@
 /* Box and triangle filters as running sums, mirror boundary, any length (also longer than the image).
  *
  * box(n): mean over the n pixels i - n/2 .. i + (n-1)/2. tri(n): box(n) correlated with itself in full, 2n-1 taps,
- * symmetric for even n too. Sums run in float64, so there is no drift (relative error below 1e-7); results do not depend
- * on `threads`. `in` and `out` have one size and may be the same plane. Cost per pixel is independent of n. */
+ * symmetric for even n too. Sums run in float64, so there is no drift (relative error below 1e-7); results do not
+ * depend on `threads`. `in` and `out` have one size and may be the same plane. Cost per pixel is independent of n. */
 #ifndef PLANEFS_KERNELS_BOX_H
 #define PLANEFS_KERNELS_BOX_H
 

@@ -1,6 +1,6 @@
-/* PFS_CLONES before a function's definition compiles it once per level of x86-64 vectors; the loader picks one. The bits
- * are the same at every level, because contraction is off and no sum may be reordered. Empty where the compiler cannot
- * do it, under a sanitizer, and with PFS_NO_CLONES (the tests compare the two). */
+/* PFS_CLONES before a function's definition compiles it once per level of x86-64 vectors; the loader picks one. The
+ * bits are the same at every level, because contraction is off and no sum may be reordered. Empty where the compiler
+ * cannot do it, under a sanitizer, and with PFS_NO_CLONES (the tests compare the two). */
 #ifndef PLANEFS_KERNELS_CLONES_H
 #define PLANEFS_KERNELS_CLONES_H
 

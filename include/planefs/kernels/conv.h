@@ -36,8 +36,8 @@ void pfs_conv_x(struct pfs_plane in, struct pfs_plane out, const double *k, int6
 void pfs_conv_y(struct pfs_plane in, struct pfs_plane out, const double *k, int64_t n, int threads);
 int64_t pfs_conv_scratch(int64_t w, int64_t n, int threads);
 
-/* The k-th row to visit, k = 0 .. n-1, so that rows `step` apart follow each other and a window of dilated taps stays in
- * the near caches: 0, step, 2 step, ..., 1, 1 + step, ... */
+/* The k-th row to visit, k = 0 .. n-1, so that rows `step` apart follow each other and a window of dilated taps stays
+ * in the near caches: 0, step, 2 step, ..., 1, 1 + step, ... */
 int64_t pfs_strided(int64_t k, int64_t n, int64_t step);
 
 #endif

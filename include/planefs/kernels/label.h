@@ -1,5 +1,5 @@
-/* Connected components of a bit mask, by runs: He, Chao, Suzuki, A run-based two-scan labeling algorithm, IEEE TIP 2008;
- * moments from run ends as they are found. */
+/* Connected components of a bit mask, by runs: He, Chao, Suzuki, A run-based two-scan labeling algorithm, IEEE TIP
+ * 2008; moments from run ends as they are found. */
 #ifndef PLANEFS_KERNELS_LABEL_H
 #define PLANEFS_KERNELS_LABEL_H
 
