@@ -242,7 +242,8 @@ static void remove_case(int64_t h, int64_t w, int64_t bands_len, int64_t mask_le
         clip[y] = (float)sample_real(0, 900);
     struct pfs_stripe s = {.detail = detail, .source = other ? source : detail, .clip = clipped ? clip : NULL,
                            .mask = m, .runs = {weights.runs[0], weights.runs[1]}, .bands_len = bands_len,
-                           .mask_len = mask_len, .smooth = mask_len > 0, .detail_gain = sample_real(0, 1), .band_gain = sample_real(0, 1)};
+                           .mask_len = mask_len, .smooth = mask_len > 0, .detail_gain = sample_real(0, 1),
+                           .band_gain = sample_real(0, 1)};
     double *want = remove_twin(&s, weights.pixel, from);
     remove_run(&s, from, one, 1, false);
     remove_run(&s, place, place, 3, false);
