@@ -25,6 +25,7 @@ enum { LANES = 8, SCRIBES = 8, LANE_QUEUE = 4096, LOOPS_LEAST = 4, LOOPS_MOST = 
 
 static char fuse_says[240];           /* libfuse's last complaint, while mounting: one thread */
 static bool fuse_speaks;
+static int user = STDERR_FILENO;      /* where whoever called planefs listens; -1 once nobody does */
 
 static void listen_to_fuse(enum fuse_log_level level, const char *format, va_list args)
 {
@@ -41,7 +42,8 @@ static void complain(const struct pfs_err *err)
 {
     PFS_AUTO_TEXT struct pfs_text line = {0};
     pfs_text_plain(&line, err->text);
-    fprintf(stderr, "planefs: %s\n", line.s ? line.s : "failed");
+    if (user >= 0)
+        dprintf(user, "planefs: %s\n", line.s ? line.s : "failed");
 }
 
 /* ---- the parts ---- */
@@ -134,18 +136,28 @@ static void tell(int fd, int status)
         ;
 }
 
-/* The daemon lets go of terminal and folder, and then of its parent. */
-static void detach_from_parent(int report)
+/* The daemon's own terminal is /dev/null from the start, so that workers never hold the caller's open; what is to be
+ * said before the mount answers goes to a copy. */
+static void leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    user = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+        dup2(null, fd);
+    if (null > STDERR_FILENO)
+        close(null);
+}
+
+/* The mount answers: the caller may go on. */
+static void detach_from_parent(int report)
+{
     if (chdir("/"))
         errno = 0;                    /* always there */
-    for (int fd = 0; null >= 0 && fd <= 2; fd++)
-        dup2(null, fd);
-    if (null > 2)
-        close(null);
     tell(report, PFS_EXIT_OK);
     close(report);
+    if (user >= 0)
+        close(user);
+    user = -1;
 }
 
 static void answers(void *arg)
@@ -298,5 +310,6 @@ int pfs_mount_run(const struct pfs_mount_options *o)
     }
     close(fd[0]);
     setsid();
+    leave_terminal();
     exit(serve(&(struct service){o, fd[1]}));
 }
