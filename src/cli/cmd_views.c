@@ -17,7 +17,7 @@ int pfs_cmd_views(int argc, char **argv)
     (void)argv;
     if (argc > 1)
         return pfs_complain(PFS_EXIT_USAGE, &(struct pfs_err){0, "views takes no arguments"});
-    int r = pfs_engine_options_fill(&(struct pfs_options){.source = "/dev/null", .workers = 1}, &paths, &options, &err);
+    int r = pfs_engine_options_fill(&(struct pfs_options){.source = "/", .workers = 1}, &paths, &options, &err);
     if (!r)
         r = pfs_engine_create(&options, &engine, &err);
     if (!r) {
