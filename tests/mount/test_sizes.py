@@ -53,12 +53,14 @@ def tree_by_copy(m, folder):
 
 def tree_by_tar(m, folder):
     (folder / "out").mkdir()
-    harness.check("sh", "-c", f"tar -C {m.path} --exclude=./.planefs -cf - . | tar -C {folder}/out -xf -")
+    harness.check("tar", "-C", m.path, "--exclude=./.planefs", "-cf", folder / "out.tar", ".")
+    harness.check("tar", "-C", folder / "out", "-xf", folder / "out.tar")
 
 
 def tree_by_tar_sparse(m, folder):
     (folder / "out").mkdir()
-    harness.check("sh", "-c", f"tar -C {m.path} --exclude=./.planefs -cSf - . | tar -C {folder}/out -xf -")
+    harness.check("tar", "-C", m.path, "--exclude=./.planefs", "-cSf", folder / "out.tar", ".")
+    harness.check("tar", "-C", folder / "out", "-xSf", folder / "out.tar")
 
 
 def tree_by_rsync(m, folder):
