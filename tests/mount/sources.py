@@ -135,18 +135,21 @@ def planes_of(path, folder=None):
             try:
                 array = tif.series[0].asarray()
             except (ValueError, KeyError, NotImplementedError):
-                array = _unpacked(path, folder)
+                array = _unpacked(path, folder, tif.series[0].shape)
             array = as_tzcyx(array, axes)
     except (ValueError, NotImplementedError, tifffile.TiffFileError):
         return None
     return array.astype(WIDENED.get(array.dtype.name, array.dtype.newbyteorder("=")))
 
 
-def _unpacked(path, folder):
+def _unpacked(path, folder, shape):
     if folder is None:
         raise ValueError("no codec")
     copy = Path(folder) / "unpacked.tif"
     done = subprocess.run(["tiffcp", "-c", "none", str(path), str(copy)], capture_output=True)
     if done.returncode:
         raise ValueError("libtiff cannot unpack it")
-    return tifffile.imread(copy)
+    array = tifffile.imread(copy)
+    if array.shape != shape:
+        raise ValueError("libtiff unpacks it to another shape")
+    return array

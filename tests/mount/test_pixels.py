@@ -1,5 +1,6 @@
 """Promise 3 for the source views: what is served is what tifffile, NumPy and ImageJ say it is."""
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +54,15 @@ def compare(m, name, pixels):
 @pytest.mark.parametrize("data", TIFFS)
 def test_public_tiffs(mount, shared, folder, data):
     m = mount(shared(data))
-    compared = 0
+    shown, compared = m.datasets(), 0
     for path in sorted(shared(data).glob("*.tif*")):
         pixels = sources.planes_of(path, folder)
         if pixels is None or pixels.nbytes > 40e6:
             continue
-        compare(m, dataset_name(path), pixels)
+        name = path.name if path.name in shown else dataset_name(path)      # the full name where names collide
+        if name not in shown and re.search(r"\d", path.name):
+            continue                                                        # a section of a stack
+        compare(m, name, pixels)
         compared += 1
     assert compared >= 2
 

@@ -90,6 +90,12 @@ def reference():
     return {}
 
 
+def expect_the_same(reference, name, data, way):
+    """info.json may say more later: its key is unknown until something was computed."""
+    if not name.endswith("info.json"):
+        assert reference.setdefault(name, digest(data)) == digest(data), f"{name}: other bytes by {way.__name__}"
+
+
 @pytest.mark.parametrize("way", [by_read, by_cat, by_dd, by_tail, by_mmap, by_cp])
 def test_each_file(mount, zoo, folder, reference, way):
     m = mount(zoo)
@@ -98,7 +104,7 @@ def test_each_file(mount, zoo, folder, reference, way):
     for name, size in expected.items():
         data = way(m, name, folder)
         assert len(data) == size, f"{name}: stat says {size}, {way.__name__} got {len(data)}"
-        assert reference.setdefault(name, digest(data)) == digest(data), f"{name}: other bytes by {way.__name__}"
+        expect_the_same(reference, name, data, way)
 
 
 @pytest.mark.parametrize("way", [tree_by_copy, tree_by_tar, tree_by_tar_sparse, tree_by_rsync])
@@ -109,7 +115,7 @@ def test_whole_tree(mount, zoo, folder, reference, way):
     for name, size in expected.items():
         data = (folder / "out" / name).read_bytes()
         assert len(data) == size, f"{name}: stat says {size}, {way.__name__} copied {len(data)}"
-        assert reference.setdefault(name, digest(data)) == digest(data), f"{name}: other bytes by {way.__name__}"
+        expect_the_same(reference, name, data, way)
 
 
 def test_wc_counts_what_stat_says(mount, zoo):
@@ -125,8 +131,16 @@ def test_wc_counts_what_stat_says(mount, zoo):
                                   pytest.param("hdf5", marks=pytest.mark.part("hdf5"))])
 def test_public_data(mount, shared, data):
     m = mount(shared(data))
-    wrong = {n: (s, len((m / n).read_bytes())) for n, s in sizes(m).items() if "/volume/" in n or n.endswith(".json")}
-    assert wrong and all(size == got for size, got in wrong.values()), wrong
+    compared = 0
+    for name, size in sizes(m).items():
+        if "/volume/" not in name and not name.endswith(".json"):
+            continue
+        try:
+            assert len((m / name).read_bytes()) == size, name
+            compared += 1
+        except OSError:
+            assert m.error(name).strip(), f"{name} fails without a reason"
+    assert compared >= 2
 
 
 def test_du_and_tail_of_an_uncomputed_file(mount, zoo):
