@@ -111,7 +111,7 @@ def test_a_signal_leaves_cleanly(mount, em, number):
 
 def test_leaving_while_somebody_waits(mount, folder):
     """SIGTERM with a slow job running: gone within two seconds, the reader gets an error."""
-    m = mount(sources.big_sections(folder / "big", 1), frozen=False)
+    m = mount(sources.big_sections(folder / "big", 2), frozen=False)
     program = subprocess.Popen(["cat", m / "corrected/big_000.tif"], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     harness.wait_until(lambda: m.status()["jobs_running"] > 0, 20, "the job to start")
