@@ -15,7 +15,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { PIXELS_MAX = 1 << 30 };              /* what labels can number */
 
@@ -55,24 +54,6 @@ static const struct pfs_param params[] = {
     {.name = "weight", .doc = "ratio: what a large detail is worth", .kind = PFS_REALS, .value = "0.5", .min = 0,
      .max = 1, PARAM(weight)},
 };
-
-enum { BIG_PAGE = 2 << 20 };
-
-void *destripe_pages(size_t bytes)
-{
-    if (bytes < BIG_PAGE)
-        return pfs_pixels((int64_t)bytes, 1);
-    bytes = (bytes + BIG_PAGE - 1) / BIG_PAGE * BIG_PAGE;
-    void *memory = aligned_alloc(BIG_PAGE, bytes);
-    if (memory)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
-}
-
-static float *big_pixels(int64_t n)
-{
-    return destripe_pages((size_t)n * sizeof(float));
-}
 
 static int64_t pitch(int64_t w)
 {
@@ -222,8 +203,8 @@ static int run_with_memory(const struct destripe_params *p, const struct pfs_con
                            struct pfs_plane out, bool turned, struct pfs_err *err)
 {
     int64_t row = pitch(in.w);
-    PFS_AUTO_FREE float *low = big_pixels(in.h * row);
-    PFS_AUTO_FREE float *detail = big_pixels(in.h * row);
+    PFS_AUTO_FREE float *low = pfs_pixels(in.h * row, sizeof(float));
+    PFS_AUTO_FREE float *detail = pfs_pixels(in.h * row, sizeof(float));
     PFS_AUTO_FREE int64_t *count = pfs_array(in.h, sizeof *count);
     PFS_AUTO_FREE double *squares = pfs_array(in.h, sizeof *squares);
     PFS_AUTO_FREE float *limit = pfs_array(in.h, sizeof *limit);
@@ -244,7 +225,7 @@ static int run_turned(const struct destripe_params *p, const struct pfs_context 
                       struct pfs_plane out, struct pfs_err *err)
 {
     int64_t row = pitch(in.h);
-    PFS_AUTO_FREE float *px = big_pixels(in.w * row);
+    PFS_AUTO_FREE float *px = pfs_pixels(in.w * row, sizeof(float));
     if (!px)
         return pfs_fail(err, ENOMEM, "destripe: no memory for a plane of %lld x %lld", (long long)in.w,
                         (long long)in.h);

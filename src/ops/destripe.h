@@ -33,10 +33,6 @@ struct destripe_state {                     /* of one plane, stripes along y */
 
 struct destripe_scale destripe_scale(const struct destripe_params *p, int index);
 
-/* Memory in big pages where it is large: touching it first, and walking down columns, is several times as fast. NULL
- * without memory; release with free. gives */
-void *destripe_pages(size_t bytes);
-
 /* Fill s->limit from s->squares and s->count. */
 void destripe_thresholds(struct destripe_state *s, const struct destripe_scale *scale);
 

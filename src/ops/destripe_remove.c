@@ -75,7 +75,7 @@ static int make_runs(struct destripe_state *s, struct pfs_weighted_runs runs[2],
     int64_t h = s->detail.h, words = pfs_bits_words(s->detail.w);
     size_t mask_bytes = (size_t)(h * words) * sizeof(uint64_t);
     size_t first_bytes = (size_t)(h * words + 1) * sizeof(uint32_t);
-    char *memory = destripe_pages(2 * (mask_bytes + first_bytes));
+    char *memory = pfs_pixels(2, mask_bytes + first_bytes);
     if (!memory)
         return -ENOMEM;
     struct masks masks = {.s = s};
@@ -96,7 +96,7 @@ static int weigh_runs(struct destripe_state *s, const struct destripe_scale *sca
     struct judge judge = {pfs_sin(scale->max_angle * 0x1.1df46a2529d39p-6), scale->max_ratio,
                           0.1 * (double)scale->bands_len};
     int64_t n = pfs_runs_first(&r->runs, s->detail.h);
-    union pfs_weight *weight = destripe_pages((size_t)n * sizeof *weight);
+    union pfs_weight *weight = pfs_pixels(n, sizeof *weight);
     PFS_AUTO_FREE void *scratch = malloc(pfs_label_scratch(&r->runs, s->threads));
     *ret_memory = weight;
     if (!weight || !scratch)
@@ -111,7 +111,7 @@ static int replace_large(struct destripe_state *s, struct pfs_plane *ret, void *
 {
     struct pfs_plane small = s->detail;
     PFS_AUTO_FREE int32_t *scratch = pfs_pixels(pfs_nearest_scratch(small.w, s->threads), sizeof *scratch);
-    small.px = destripe_pages((size_t)(small.h * small.row) * sizeof *small.px);
+    small.px = pfs_pixels(small.h * small.row, sizeof *small.px);
     *ret_memory = small.px;
     if (!small.px || !scratch)
         return -ENOMEM;
@@ -171,7 +171,7 @@ int destripe_remove(struct destripe_state *s, const struct destripe_scale *scale
                                 .smooth = scale->mask_len > 0, .detail_gain = (b - 1) / b, .band_gain = 1 / b};
     void *memory[3] = {NULL};
     int r = choose(s, scale, &stripe, memory);
-    PFS_AUTO_FREE void *scratch = r < 0 ? NULL : destripe_pages(pfs_stripe_scratch(&stripe, s->threads));
+    PFS_AUTO_FREE void *scratch = r < 0 ? NULL : pfs_pixels(1, pfs_stripe_scratch(&stripe, s->threads));
     if (scratch)
         pfs_stripe_remove(&stripe, from, out, scratch, s->threads);
     for (int i = 0; i < 3; i++)
