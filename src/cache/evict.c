@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static const int64_t second = 1000000000;
 
@@ -49,13 +48,10 @@ static int64_t room(struct pfs_cache *c)
     return limit - (ledger < limit / 10 ? ledger : limit / 10);
 }
 
-/* Wait for the first scan, but not for long: on a slow network what is known by then must do. */
+/* Wait for the first scan, but only in the cache's first seconds: on a slow network what is known by then must do. */
 static void await_scan_locked(struct pfs_cache *c)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 2;
-    while (!c->scanned && !c->closing && !pthread_cond_timedwait(&c->scan_done, &c->lock, &until))
+    while (!c->scanned && !c->closing && !pthread_cond_timedwait(&c->scan_done, &c->lock, &c->patience))
         ;
 }
 

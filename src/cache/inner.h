@@ -8,6 +8,7 @@
 #include "cache/sums.h"
 
 #include <pthread.h>
+#include <time.h>
 
 enum { PFS_SHELF_CHAINS = 1024, PFS_SHELF_RECENT = 64 };
 
@@ -46,6 +47,7 @@ struct pfs_cache {
     pthread_cond_t scan_done;
     bool closing, scanned, rescan;
     int64_t scanned_at;
+    struct timespec patience;        /* until then drafts wait for the first scan; monotonic */
     struct pfs_index index;
     int64_t reserved;                /* of all drafts */
     struct pfs_entry *shelf[PFS_SHELF_CHAINS];   /* open entries by key */

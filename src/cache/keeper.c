@@ -131,6 +131,8 @@ int pfs_keeper_start(struct pfs_cache *c)
 {
     sigset_t all, old;
     set_limit(c);
+    clock_gettime(CLOCK_MONOTONIC, &c->patience);
+    c->patience.tv_sec += 2;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);        /* signals are for the threads that know what to do with them */
     int e = pthread_create(&c->keeper, NULL, keep, c);

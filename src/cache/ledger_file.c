@@ -90,7 +90,8 @@ int pfs_ledger_file_create(struct pfs_home *h, struct pfs_ledger_file **ret)
 {
     char name[PFS_LEDGER_NAME];
     struct pfs_path p;
-    snprintf(name, sizeof name, "%s.%d.%llx.log", h->host, (int)h->pid, (unsigned long long)atomic_fetch_add(&h->seq, 1));
+    unsigned long long start = atomic_fetch_add(&h->seq, 1);
+    snprintf(name, sizeof name, "%s.%d.%llx.log", h->host, (int)h->pid, start);
     struct pfs_ledger_file *f = new_file(name);
     if (!f)
         return -ENOMEM;

@@ -19,7 +19,8 @@ struct pfs_ledger_file {             /* reference-counted by the ledger */
     char name[PFS_LEDGER_NAME];
 };
 
-int pfs_ledger_file_create(struct pfs_home *h, struct pfs_ledger_file **ret);     /* a new one of our own; 0 or -errno */
+/* A new one of our own. 0 or -errno. */
+int pfs_ledger_file_create(struct pfs_home *h, struct pfs_ledger_file **ret);
 /* 0; EBADMSG: not a ledger, or its head is damaged; EOPNOTSUPP: of another version; other -errno. */
 int pfs_ledger_file_open(const struct pfs_home *h, const char *name, struct pfs_ledger_file **ret);
 void pfs_ledger_file_close(struct pfs_ledger_file *f);

@@ -53,7 +53,7 @@ struct pfs_ledger {
 };
 
 /* ledger.c, for the writer's thread and under the lock as said: */
-bool pfs_ledger_pend_locked(struct pfs_ledger *l, uint32_t i);       /* value i is to be written. False without memory */
+bool pfs_ledger_pend_locked(struct pfs_ledger *l, uint32_t i);       /* value i is to be written; false: no memory */
 int pfs_ledger_flush_locked(struct pfs_ledger *l);                   /* write all that is pending; unlocks meanwhile */
 uint32_t pfs_ledger_add_file_locked(struct pfs_ledger *l, struct pfs_ledger_file *f);   /* takes; PFS_NO_FILE: ENOMEM */
 void pfs_ledger_drop_file_locked(struct pfs_ledger *l, uint32_t i);

@@ -99,7 +99,8 @@ void pfs_home_clean(struct pfs_home *h)
     DIR *d = opendir(tmp.s);
     for (struct dirent *e; d && (e = readdir(d));) {
         struct stat st;
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
             continue;
         int64_t age = pfs_now() - ((int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
         if (pfs_home_owner(h, e->d_name) != PFS_OWNER_DEAD && age < stale)

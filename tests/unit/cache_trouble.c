@@ -471,8 +471,8 @@ static void leftovers(void **state)
     gethostname(host, 64);
     for (char *p = host; *p; p++)
         *p = *p == '.' ? '_' : *p;
-    snprintf(command, sizeof command, "cd %s/tmp && mkdir -p elsewhere.5.1 elsewhere.6.2/a/b/c junk %s.%d.7 %s.1.8 %s.4999999.9"
-             " && touch -d '2 hours ago' elsewhere.6.2 junk %s.1.8",
+    snprintf(command, sizeof command, "cd %s/tmp && mkdir -p elsewhere.5.1 elsewhere.6.2/a/b/c junk %s.%d.7 %s.1.8"
+             " %s.4999999.9 && touch -d '2 hours ago' elsewhere.6.2 junk %s.1.8",
              folder, host, (int)getpid(), host, host, host);
     assert_int_equal(system(command), 0);
     pfs_cache_close(c);

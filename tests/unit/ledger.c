@@ -322,8 +322,9 @@ static void strange_files(void **state)
 {
     char command[600];
     (void)state;
-    snprintf(command, sizeof command, "cd %s && mkdir ledger && cd ledger && mkfifo a.log && mkdir b.log && ln -s /dev/zero c.log"
-             " && touch d.log && head -c 100000 /dev/urandom > e.log && ln -s nowhere f.log && touch g.log.txt", folder);
+    snprintf(command, sizeof command, "cd %s && mkdir ledger && cd ledger && mkfifo a.log && mkdir b.log"
+             " && ln -s /dev/zero c.log && touch d.log && head -c 100000 /dev/urandom > e.log && ln -s nowhere f.log"
+             " && touch g.log.txt", folder);
     assert_int_equal(system(command), 0);
     struct pfs_cache *c = open_cache(1 << 30);
     put(c, 5);
@@ -360,7 +361,7 @@ static void killed(void **state)
 {
     (void)state;
     srand(8);
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 25; round++) {
         int status;
         pid_t pid = fork();
         if (!pid) {
