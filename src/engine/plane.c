@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { STAGE_CHUNK = 4 << 20 };
+
 struct plane_task {
     struct task t;
     struct admission job;
@@ -213,6 +215,19 @@ static int start_job(struct plane_task *p, struct pfs_err *err)
     return 0;
 }
 
+/* A stage goes to the worker as it lies on disk, so it is checked here, whole. */
+static bool sound(struct pfs_entry *entry)
+{
+    int64_t size = pfs_entry_size(entry);
+    PFS_AUTO_FREE char *buffer = malloc(STAGE_CHUNK);
+    for (int64_t off = 0; buffer && off < size; off += STAGE_CHUNK) {
+        int64_t n = size - off < STAGE_CHUNK ? size - off : STAGE_CHUNK;
+        if (pfs_entry_read(entry, off, n, buffer, NULL) < 0)
+            return false;
+    }
+    return buffer;
+}
+
 /* The longest prefix of the recipe that is in the cache, the whole of it included. */
 static struct pfs_entry *find_stage(struct plane_task *p, struct pfs_hash content, struct pfs_err *err)
 {
@@ -230,10 +245,12 @@ static struct pfs_entry *find_stage(struct plane_task *p, struct pfs_hash conten
             p->text = text;
             text = (struct pfs_text){0};
         }
-        if (found) {
+        if (found && (steps == n || sound(entry))) {
             p->from = steps;
             return entry;
         }
+        if (found)
+            pfs_entry_unref(entry);
     }
     return NULL;
 }

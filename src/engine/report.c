@@ -418,7 +418,7 @@ static int begin(struct report_task *r)
         return pfs_fail(&r->err, ENOMEM, "no memory for %" PRId64 " parts", r->n_parts);
     int64_t bytes = pfs_shape_plane_bytes(&d->shape);
     r->per_batch = bytes > 0 && BATCH_BYTES / bytes < BATCH_PLANES ? BATCH_BYTES / bytes : BATCH_PLANES;
-    if (r->per_batch < 1 || r->t.view->recipe.n_digest)   /* a job knows the section of its first plane only */
+    if (r->per_batch < 1 || r->t.view->recipe.n)   /* a recipe may depend on the section: a job knows its first plane's */
         r->per_batch = 1;
     return 0;
 }

@@ -240,6 +240,13 @@ static enum step advance_report(struct reading *r, char *buf, bool wait)
     return step == DONE ? TO_SCRIBE : step;
 }
 
+/* O_NONBLOCK is how file(1) looks at files; GNU tar, which wants all of them, adds O_NOFOLLOW and takes a short read for
+ * the end. */
+static bool only_looks(int flags)
+{
+    return (flags & O_NONBLOCK) && !(flags & O_NOFOLLOW);
+}
+
 /* Readers that must not wait are told so, with the header where it helps:
  * O_NONBLOCK gets the header short; a page fault that straddles header and pixels is asked again for its page alone. */
 static enum step unless_refused(const struct reading *r, enum step step)
@@ -558,7 +565,7 @@ void pfs_read(struct pfs_mount *m, fuse_req_t req, struct pfs_handle *h, size_t 
     int64_t left = off < h->size ? h->size - off : 0, n = (int64_t)size < left ? (int64_t)size : left;
     char *buf = pfs_thread_buffer((size_t)n);
     struct reading start = {.m = m, .h = h, .req = req, .off = off, .pos = off, .end = off + n,
-                            .nonblock = fi->flags & O_NONBLOCK, .fault = fi->lock_owner == 0};
+                            .nonblock = only_looks(fi->flags), .fault = fi->lock_owner == 0};
     if (!buf || n == 0) {
         buf ? fuse_reply_buf(req, NULL, 0) : fuse_reply_err(req, ENOMEM);
         return;
