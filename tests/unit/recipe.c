@@ -63,7 +63,7 @@ static void an_operator_is_a_view(void **state)
 
 static void wrong_texts_are_explained(void **state)
 {
-    static char longer[3000];
+    static char longer[9000];
     (void)state;
     memset(longer, 'a', sizeof longer - 1);
     expect_refused("sorce", "did you mean \"source\"");
