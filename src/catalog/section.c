@@ -57,7 +57,7 @@ void pfs_section_learn(struct pfs_dataset *d, int64_t file, const struct pfs_pro
             s->code = EIO;
             s->reason = strdup(text);
         } else {
-            s->code = code == EOPNOTSUPP || code == EFBIG || code == EPERM ? code : EIO;
+            s->code = code == EFBIG || code == EPERM ? code : EIO;   /* in a stack, what no driver knows is malformed */
             s->reason = reason ? strdup(reason) : NULL;
         }
     }

@@ -131,7 +131,7 @@ def planes_of(path, folder=None):
         with tifffile.TiffFile(path) as tif:
             if len(tif.series) != 1 or len(tif.series[0].levels) != 1 or int(tif.pages[0].photometric) in CONVERTED:
                 return None
-            if any(330 in page.tags for page in tif.pages):         # sub-images, which tifffile counts as pages
+            if any(330 in page.keyframe.tags for page in tif.pages):         # sub-images, which tifffile counts as pages
                 return None
             axes = tif.series[0].axes
             try:

@@ -127,6 +127,8 @@ def expect_statistics(stats, pixels):
         assert stats["std"][c] == pytest.approx(wide.std(), rel=1e-9, abs=1e-12)
         low, high = float(wide.min()), float(wide.max())
         for key, q in QUANTILES.items():
+            if stats[key][c] is None and (band.dtype.kind == "f" or band.dtype.itemsize > 2):
+                continue
             assert low <= stats[key][c] <= high, key
             exact = np.percentile(wide, q)
             step = 1 if band.dtype.kind in "ui" and band.dtype.itemsize <= 2 else (high - low) / 1024
