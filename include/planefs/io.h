@@ -9,7 +9,8 @@
 #include <planefs/shape.h>
 #include <stddef.h>
 
-enum pfs_threads { PFS_THREADS_LIBRARY, PFS_THREADS_HANDLE, PFS_THREADS_FREE };   /* one caller at a time: in the library, per source, no limit */
+/* One caller at a time: in the library, per source, no limit. */
+enum pfs_threads { PFS_THREADS_LIBRARY, PFS_THREADS_HANDLE, PFS_THREADS_FREE };
 
 struct pfs_files {          /* where a driver's files come from; lent for the call that is given it */
     int (*get)(void *ctx, const char *name, int *ret_fd, struct pfs_err *err);   /* gives a read-only descriptor */

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 void *pfs_array(int64_t n, size_t size);    /* zeroed n*size bytes, NULL on overflow or lack of memory; gives */
-void *pfs_pixels(int64_t n, size_t size);   /* n*size bytes, 64-byte aligned, not zeroed; release with free; gives. Big ones in huge pages. */
+/* n*size bytes, 64-byte aligned, not zeroed, big ones in huge pages; release with free; gives */
+void *pfs_pixels(int64_t n, size_t size);
 char *pfs_format(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* malloc'd text or NULL; gives */
 
 void pfs_free_at(void *pointer_to_pointer);

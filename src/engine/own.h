@@ -8,7 +8,10 @@
 
 #include <pthread.h>
 
-enum { IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 32, FAILURES_KEPT = 256, ERRORS_KEPT = 1000, KEY_TEXT_MAX = 1 << 16 };
+enum {
+    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 32, FAILURES_KEPT = 256, ERRORS_KEPT = 1000,
+    KEY_TEXT_MAX = 1 << 16
+};
 
 /* ---- threads.c: work that may wait for a disk ---- */
 struct chore { void (*run)(struct chore *c); struct chore *next; };

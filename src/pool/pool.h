@@ -43,7 +43,7 @@ struct pfs_order {                 /* a job as its orderer fills it in; copied b
 struct pfs_pool_status { int workers, running, queued; int64_t restarts; };
 
 int pfs_pool_create(const struct pfs_pool_options *o, struct pfs_pool **ret, struct pfs_err *err);
-void pfs_pool_destroy(struct pfs_pool *p);                        /* kills workers; unfinished jobs are done with ECANCELED */
+void pfs_pool_destroy(struct pfs_pool *p);          /* kills workers; unfinished jobs are done with ECANCELED */
 uint64_t pfs_pool_number(struct pfs_pool *p);                     /* reserve a job's number, to cancel it by */
 uint64_t pfs_pool_submit(struct pfs_pool *p, struct pfs_order *o);  /* the job's number */
 void pfs_pool_cancel(struct pfs_pool *p, uint64_t job);             /* kill its worker or take it out of the queue */

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 FOREIGN = re.compile(r"lib(tiff|hdf5|openblas|lapack|blas|expat|jpeg|webp|curl)")
-DIRECT = re.compile(r"lib(fuse3|c|m|pthread|dl|rt|asan|ubsan|tsan|gcc_s)\.so|ld-linux")
+DIRECT = re.compile(r"lib(fuse3|inih|c|m|pthread|dl|rt|asan|ubsan|tsan|gcc_s)\.so|ld-linux")
 
 
 def _run(*command):

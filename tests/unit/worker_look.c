@@ -106,7 +106,7 @@ static void the_mask_is_in_the_digest(void **state)
     pfs_recipe_finish(&again);
     again = resolve(&s, "stats");
     assert_int_equal(asked("b.synth"), 2);                    /* another version: read again */
-    s.mask = (char *)(uintptr_t)"c.synth";                   /* of another size: the planes will say so, the view is there */
+    s.mask = (char *)(uintptr_t)"c.synth";                   /* of another size: the planes will say so */
     struct pfs_recipe c = resolve(&s, "stats");
     assert_true(c.n_digest == 3 && c.digest[0] != a.digest[0] && c.digest[0] != b.digest[0]);
     pfs_recipe_finish(&a);
