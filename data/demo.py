@@ -23,6 +23,7 @@ def mount():
     MOUNT.mkdir(parents=True, exist_ok=True)
     if is_mounted():
         subprocess.run(["fusermount3", "-u", MOUNT], check=True)
+    shutil.rmtree(CACHE, ignore_errors=True)             # so that first reads compute, each time
     subprocess.run([BUILD / "planefs", DATA, MOUNT, "-o", f"cache={CACHE}"], check=True)
 
 
@@ -77,7 +78,7 @@ def main():
     show("It is mounted; have a look")
     print(f"""    Fiji     File > Import > Image Sequence..., choose {MOUNT}/em/corrected
     Python   tifffile.imread("{MOUNT}/em/corrected/05605.tif")
-    shell    cat {MOUNT}/em/stats.csv
+    shell    cat {MOUNT}/em/stats.json
     more     cat {MOUNT}/.planefs/README.txt
     unmount  fusermount3 -u {MOUNT}""")
 
