@@ -128,8 +128,8 @@ tidy_checks = -*,bugprone-suspicious-*,-bugprone-suspicious-string-compare,bugpr
 
 ## lint: warnings of gcc and clang as errors, clang-tidy where there is one, and the quick checks
 lint: check
-	@set -e; for f in $(lint_src); do for cc in gcc $(CLANG); do \
-	    command -v $$cc >/dev/null || continue; $$cc $(lint_flags) $$f || exit 1; done; done
+	@bad=0; for cc in gcc $(CLANG); do command -v $$cc >/dev/null || continue; \
+	    for f in $(lint_src); do $$cc $(lint_flags) $$f || bad=1; done; done; exit $$bad
 	@if command -v clang-tidy >/dev/null; then \
 	    clang-tidy --quiet --warnings-as-errors='*' --checks='$(tidy_checks)' src/*/*.c -- $(lint_flags) 2>/dev/null; fi
 	@echo lint: clean
