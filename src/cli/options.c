@@ -99,7 +99,7 @@ static size_t distance(const char *a, const char *b)
 static const char *nearest(const char *name)
 {
     const char *best = NULL;
-    size_t least = 4;
+    size_t least = strlen(name) / 3 + 2;      /* further off is another word */
     for (int i = 0; i < N_OPTIONS; i++) {
         size_t d = distance(name, table[i].name);
         if (d < least) {
