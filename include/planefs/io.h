@@ -25,6 +25,11 @@ struct pfs_extent {         /* where a plane lies in its file */
     uint64_t codec;         /* fingerprint of every header field that decoding those bytes depends on */
 };
 
+struct pfs_piece {          /* a plane of a series that is spread over files, or not complete */
+    int32_t file;           /* 0: the series' own file, k: its file[k - 1], -1: there is no such plane */
+    int32_t page, sample;   /* in that file: which image of its chain, and which sample of a pixel */
+};
+
 struct pfs_series {         /* one stack in a file */
     char *name;                       /* as the file calls it, "" if it does not */
     struct pfs_shape shape;           /* type: what `rows` delivers */
@@ -35,6 +40,12 @@ struct pfs_series {         /* one stack in a file */
     double *wavelength;               /* shape.c wavelengths in nm, NULL when unknown */
     bool has_nodata;
     double nodata;
+    uint8_t *geo;                     /* GeoTIFF tags to copy: each u16 tag, u16 type, u32 count, values; little-endian */
+    size_t n_geo;
+    struct pfs_piece *piece;          /* one a plane, C order over t, z, c; NULL: all are here, pages are not told apart */
+    int n_files;                      /* other files with planes of the series: plain names, beside this one */
+    char **file;
+    char *master;                     /* plain name of the file that says whose planes these are; NULL without */
 };
 
 struct pfs_source {         /* an open file; a driver's own struct begins with this */

@@ -57,7 +57,7 @@ int pfs_probe_file(struct pfs_catalog *c, const char *path, const struct pfs_ide
     struct pfs_blob value;
     *ret = (struct pfs_probe){0};
     int r = pfs_catalog_open_file(c, &(struct pfs_file){.path = (char *)path, .id = *id}, &fd, err);
-    if (r < 0 || (r = pfs_memo_key(fd, id, "probe 1", &key, err)) < 0)
+    if (r < 0 || (r = pfs_memo_key(fd, id, "probe 2", &key, err)) < 0)
         return r;
     if (!pfs_ident_young(id) && !pfs_ledger_get(c->cache, key, &value)) {
         r = decode(value, ret, err);

@@ -98,6 +98,12 @@ void pfs_series_finish(struct pfs_series *s)
     for (int64_t c = 0; s->band_name && c < s->shape.c; c++)
         free(s->band_name[c]);
     free(s->band_name);
+    for (int i = 0; s->file && i < s->n_files; i++)
+        free(s->file[i]);
+    free(s->file);
+    free(s->piece);
+    free(s->geo);
+    free(s->master);
     free(s->wavelength);
     free(s->name);
     *s = (struct pfs_series){0};

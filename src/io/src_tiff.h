@@ -3,7 +3,10 @@
  *   src_tiff_ifd.c      the directory walker: bytes of the file -> directories and their entries
  *   src_tiff_page.c     directories -> pages
  *   src_tiff_type.c     what a page delivers: sample type, channels, colour conversion, limits
- *   src_tiff_axes.c     pages -> stacks with axes (ImageJ, tifffile, plain)
+ *   src_tiff_axes.c     pages -> stacks with axes (ImageJ, tifffile, LSM, plain)
+ *   src_tiff_about.c    who wrote the file; what is known of a series beyond its axes
+ *   src_tiff_ome.c      OME-XML -> stacks of the pages it names
+ *   src_tiff_lsm.c      the block of LSM files, and their offsets beyond 4 GiB
  *   src_tiff_text.c     descriptions and resolution tags -> axes and calibration
  *   src_tiff_blocks.c   where strips and tiles lie, extents, fingerprints
  *   src_tiff_samples.c  packed samples -> samples of a plane
@@ -73,6 +76,7 @@ enum pfs_tiff_colour {
 
 struct pfs_tiff_page {
     int64_t ifd;
+    int64_t wrap;                        /* LSM beyond 4 GiB: to be added to its first offset; -1: offsets are right */
     struct pfs_tiff_entry offset, count; /* of strips or tiles */
     uint32_t w, h, depth;
     uint32_t block_w, block_h, block_d;  /* a strip (as wide as the page) or a tile */
@@ -98,7 +102,7 @@ int64_t pfs_tiff_entry_bytes(const struct pfs_tiff_entry *e);        /* -1 for a
 /* Integers first .. first+n-1 of an entry of integer type. */
 int pfs_tiff_numbers(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, uint64_t first, uint64_t n, uint64_t *ret,
                      struct pfs_err *err);
-int pfs_tiff_rational(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, double *ret, struct pfs_err *err);
+int pfs_tiff_rational(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, uint64_t ret[2], struct pfs_err *err);
 /* Text of an ASCII entry, up to `most` bytes from `first`, NUL-terminated, in malloc'd memory. gives */
 int pfs_tiff_text(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, uint64_t first, uint64_t most, char **ret,
                   struct pfs_err *err);
@@ -130,10 +134,11 @@ int64_t pfs_tiff_block_rows(const struct pfs_tiff_page *p, int64_t y); /* rows s
 /* ---- stacks ---- */
 
 struct pfs_tiff_stack {                  /* frames: the pages of a stack, and what may lie inside or behind each */
-    int64_t n_pages;
+    int64_t n_pages;                     /* 0: all planes lie in other files */
     int32_t *page;
+    int64_t channels;                    /* of a page */
     int64_t subs;                        /* frames a page stands for: 1, its depth, or ImageJ's images behind it */
-    int32_t *frame;                      /* of position (t, z, page's c): page * subs + sub */
+    int32_t *frame;                      /* of position (t, z, page's c): page * subs + sub; -1: not in this file */
 };
 
 struct pfs_tiff_plane {                  /* a plane: a channel of a page, perhaps of a later image behind it */
@@ -172,8 +177,17 @@ struct pfs_tiff {
     uint64_t codec;
 };
 
-/* Make the series of t->source from t->page. */
-int pfs_tiff_axes(struct pfs_tiff *t, struct pfs_err *err);
+/* Make the series of t->source from t->page. `self`: the file's own name, without folders. */
+int pfs_tiff_axes(struct pfs_tiff *t, const char *self, struct pfs_err *err);
+bool pfs_tiff_same_kind(const struct pfs_tiff_page *a, const struct pfs_tiff_page *b);
+int pfs_tiff_add_stack(struct pfs_tiff *t, struct pfs_tiff_stack **ret_stack, struct pfs_series **ret,
+                       struct pfs_err *err);           /* an empty one, and its series; lent until the next */
+void pfs_tiff_drop_stacks(struct pfs_tiff *t, int first);              /* this one and those behind it */
+/* Stacks as OME-XML has them. EIO and no stacks when it is not to be believed; ENOENT and the name of the file that
+ * says more (given) when this one only refers to it. */
+int pfs_tiff_ome(struct pfs_tiff *t, const char *text, const char *self, char **ret_master, struct pfs_err *err);
+/* Every series belongs to what that file describes: say on which page each plane lies. */
+int pfs_tiff_name_master(struct pfs_tiff *t, const char *master, struct pfs_err *err);
 
 /* Descriptions. */
 enum { PFS_TIFF_DIMS = 8 };
@@ -186,6 +200,30 @@ struct pfs_tiff_imagej {
     struct pfs_tiff_dims dims;
     struct pfs_calibration cal;
 };
+struct pfs_tiff_lsm {                    /* 0: not said */
+    int64_t z, c, t;
+    double voxel[3], interval;           /* um, s */
+    int64_t names_at, names_size;        /* of channels, in the file */
+};
+struct pfs_tiff_about {                  /* what the first directory says of the whole file */
+    bool lsm, imagej, shaped, truncated;
+    int64_t stk;                         /* MetaMorph: images behind the only directory */
+    struct pfs_tiff_imagej j;
+    struct pfs_tiff_lsm l;
+    struct pfs_tiff_dims shape;
+};
+char *pfs_tiff_xml(struct pfs_tiff *t, const struct pfs_tiff_directory *d);      /* OME-XML or NULL; gives */
+void pfs_tiff_read_about(struct pfs_tiff *t, const struct pfs_tiff_directory *d, struct pfs_tiff_about *a);
+/* Calibration, names and the rest of series k, read from its first page through d. `a`: NULL when OME-XML says it. */
+int pfs_tiff_describe(struct pfs_tiff *t, int k, const struct pfs_tiff_about *a, struct pfs_tiff_directory *d,
+                      struct pfs_err *err);
+/* What cannot be read is not said. */
+void pfs_tiff_lsm(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, struct pfs_tiff_lsm *ret);
+bool pfs_tiff_lsm_dims(const struct pfs_tiff_lsm *l, int64_t n, struct pfs_tiff_dims *ret);   /* of n pages */
+int pfs_tiff_lsm_describe(struct pfs_tiff_file *f, const struct pfs_tiff_lsm *l, struct pfs_series *s,
+                          struct pfs_err *err);
+int pfs_tiff_lsm_unwrap(struct pfs_tiff *t, struct pfs_err *err);                /* set `wrap` of all pages */
+void pfs_tiff_lsm_offsets(const struct pfs_tiff_page *p, uint64_t *offset, int64_t n);
 bool pfs_tiff_is_imagej(const char *description);
 void pfs_tiff_parse_imagej(const char *description, struct pfs_tiff_imagej *ret);
 /* tifffile's {"shape": [..], "axes": ".."}: the axes before those of a page. `truncated`: only the first page has a

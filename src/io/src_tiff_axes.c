@@ -1,8 +1,8 @@
 /* Pages as stacks with axes.
  *
  * Pages of one kind (size, type, channels, photometric interpretation) make a stack, in the order of their directories;
- * reduced-resolution pages and LSM thumbnails are left out. Of the first stack ImageJ's or tifffile's description says
- * how its frames lie on T, Z and C, when the numbers agree with what is in the file; otherwise, and for the other
+ * reduced-resolution pages and LSM thumbnails are left out. OME-XML makes stacks of its own, in another file. Of the
+ * first stack ImageJ's or tifffile's description or LSM's block says how its frames lie on T, Z and C, when the numbers agree with what is in the file; otherwise, and for the other
  * stacks, pages are Z. Samples of a pixel are channels, faster than channels of pages. ImageJ's `images=` is believed
  * only for a single page that is followed by enough pixels (its form beyond 4 GiB). */
 #include "src_tiff.h"
@@ -10,54 +10,11 @@
 #include <planefs/mem.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-struct about {                    /* what the first directory says of the whole file */
-    bool lsm, imagej, ome, shaped, truncated;
-    int64_t stk;                  /* MetaMorph: images behind the only directory */
-    struct pfs_tiff_imagej j;
-    struct pfs_tiff_dims shape;
-};
-
-/* ---- the first directory ---- */
-
-static bool ends_as_ome(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e)
-{
-    PFS_AUTO_FREE char *tail = NULL;
-    uint64_t from = e->count > 64 ? e->count - 64 : 0;
-    if (pfs_tiff_text(f, e, from, 64, &tail, NULL) < 0)
-        return false;
-    size_t n = strlen(tail);
-    while (n && strchr(" \r\n\t", tail[n - 1]))
-        n--;
-    return n >= 4 && !memcmp(tail + n - 4, "OME>", 4);
-}
-
-static void read_about(struct pfs_tiff *t, const struct pfs_tiff_directory *d, struct about *a)
-{
-    const struct pfs_tiff_entry *stk = pfs_tiff_entry(d, TAG_STK, 0);
-    a->lsm = pfs_tiff_entry(d, TAG_LSM, 0);
-    a->stk = stk && stk->count < INT32_MAX ? (int64_t)stk->count : 0;
-    for (int nth = 0; nth < 2; nth++) {      /* some writers give two */
-        PFS_AUTO_FREE char *s = NULL;
-        const struct pfs_tiff_entry *e = pfs_tiff_entry(d, TAG_DESCRIPTION, nth);
-        if (!e || pfs_tiff_text(&t->file, e, 0, 65536, &s, NULL) < 0)
-            continue;
-        a->ome = a->ome || (nth == 0 && ends_as_ome(&t->file, e));
-        if (!a->imagej && pfs_tiff_is_imagej(s)) {
-            a->imagej = true;
-            pfs_tiff_parse_imagej(s, &a->j);
-        } else if (!a->shaped) {
-            a->shaped = pfs_tiff_parse_shaped(s, &t->page[0], &a->shape, &a->truncated);
-        }
-    }
-}
 
 /* ---- which pages ---- */
 
-static bool same_kind(const struct pfs_tiff_page *a, const struct pfs_tiff_page *b)
+bool pfs_tiff_same_kind(const struct pfs_tiff_page *a, const struct pfs_tiff_page *b)
 {
     return a->w == b->w && a->h == b->h && a->type == b->type && a->channels == b->channels && a->bits == b->bits &&
            a->depth == b->depth && a->photometric == b->photometric && a->mask == b->mask;
@@ -81,7 +38,8 @@ static int understand_pages(struct pfs_tiff *t, bool *use, bool lsm, struct pfs_
     return any ? 0 : pfs_fail(err, reason.code, "%s", reason.text);
 }
 
-static int add_stack(struct pfs_tiff *t, const struct pfs_tiff_page *of, struct pfs_err *err)
+int pfs_tiff_add_stack(struct pfs_tiff *t, struct pfs_tiff_stack **ret_stack, struct pfs_series **ret,
+                       struct pfs_err *err)
 {
     if (t->source.n_series >= PFS_TIFF_STACKS)
         return pfs_fail(err, EFBIG, "tiff: the pages are of more than %d kinds", PFS_TIFF_STACKS);
@@ -93,8 +51,32 @@ static int add_stack(struct pfs_tiff *t, const struct pfs_tiff_page *of, struct 
     if (!p || !q)
         return pfs_fail(err, ENOMEM, "tiff: no memory for %d stacks", n);
     t->stack[n - 1] = (struct pfs_tiff_stack){.subs = 1};
-    t->source.series[n - 1] = (struct pfs_series){.shape = {.y = of->h, .x = of->w, .type = of->type}};
+    t->source.series[n - 1] = (struct pfs_series){0};
     t->source.n_series = n;
+    *ret_stack = &t->stack[n - 1];
+    *ret = &t->source.series[n - 1];
+    return 0;
+}
+
+void pfs_tiff_drop_stacks(struct pfs_tiff *t, int first)
+{
+    for (int i = first; i < t->source.n_series; i++) {
+        pfs_series_finish(&t->source.series[i]);
+        free(t->stack[i].page);
+        free(t->stack[i].frame);
+    }
+    t->source.n_series = first;
+}
+
+static int add_kind(struct pfs_tiff *t, const struct pfs_tiff_page *of, struct pfs_err *err)
+{
+    struct pfs_tiff_stack *stack;
+    struct pfs_series *series;
+    int r = pfs_tiff_add_stack(t, &stack, &series, err);
+    if (r < 0)
+        return r;
+    stack->channels = of->channels;
+    series->shape = (struct pfs_shape){.y = of->h, .x = of->w, .type = of->type};
     return 0;
 }
 
@@ -110,10 +92,10 @@ static int group(struct pfs_tiff *t, const bool *use, int32_t *kind, struct pfs_
         if (!use[i])
             continue;
         int k = last;            /* mostly that of the page before */
-        if (k >= t->source.n_series || !same_kind(&t->page[first[k]], &t->page[i]))
-            for (k = 0; k < t->source.n_series && !same_kind(&t->page[first[k]], &t->page[i]); k++)
+        if (k >= t->source.n_series || !pfs_tiff_same_kind(&t->page[first[k]], &t->page[i]))
+            for (k = 0; k < t->source.n_series && !pfs_tiff_same_kind(&t->page[first[k]], &t->page[i]); k++)
                 ;
-        int r = k < t->source.n_series ? 0 : add_stack(t, &t->page[i], err);
+        int r = k < t->source.n_series ? 0 : add_kind(t, &t->page[i], err);
         if (r < 0)
             return r;
         if (!t->stack[k].n_pages++)
@@ -190,7 +172,7 @@ static int set_axes(struct pfs_tiff *t, int k, const struct pfs_tiff_dims *dims,
 {
     struct pfs_tiff_stack *s = &t->stack[k];
     struct pfs_shape *shape = &t->source.series[k].shape;
-    int64_t length[3] = {1, 1, 1}, channels = t->page[s->page[0]].channels;
+    int64_t length[3] = {1, 1, 1}, channels = s->channels;
     for (int i = 0; i < dims->n; i++)
         length[dims->d[i].axis == 't' ? 0 : dims->d[i].axis == 'z' ? 1 : 2] *= dims->d[i].length;
     int64_t n = pfs_tiff_dims_product(dims);
@@ -217,11 +199,11 @@ static struct pfs_tiff_dims imagej_dims(const struct pfs_tiff_imagej *j, int64_t
     return d;
 }
 
-static int64_t promised_images(const struct about *a, const struct pfs_tiff_page *p)
+static int64_t promised_images(const struct pfs_tiff_about *a, const struct pfs_tiff_page *p)
 {
     if (a->stk)
         return a->stk;
-    if (a->ome || (a->shaped && !a->truncated && !a->imagej))
+    if (a->lsm || (a->shaped && !a->truncated && !a->imagej))
         return 1;
     if (!a->imagej)
         return a->shaped ? pfs_tiff_dims_product(&a->shape) : 1;
@@ -231,7 +213,7 @@ static int64_t promised_images(const struct about *a, const struct pfs_tiff_page
     return p->samples > 1 && a->j.channels == p->samples ? product / a->j.channels : product;
 }
 
-static int first_axes(struct pfs_tiff *t, const struct about *a, struct pfs_err *err)
+static int first_axes(struct pfs_tiff *t, const struct pfs_tiff_about *a, struct pfs_err *err)
 {
     struct pfs_tiff_stack *s = &t->stack[0];
     const struct pfs_tiff_page *p = &t->page[s->page[0]];
@@ -241,72 +223,67 @@ static int first_axes(struct pfs_tiff *t, const struct about *a, struct pfs_err 
         return r;
     s->subs = p->depth > 1 ? p->depth : s->subs;
     plain.d[0].length = s->n_pages * s->subs;
-    if (a->imagej)
+    bool lsm = a->lsm && pfs_tiff_lsm_dims(&a->l, plain.d[0].length, &dims);
+    if (a->imagej && !a->lsm)
         dims = imagej_dims(&a->j, plain.d[0].length, p->samples);
-    else if (a->shaped)
+    else if (a->shaped && !a->lsm)
         dims = a->shape;
-    bool agree = pfs_tiff_dims_product(&dims) == plain.d[0].length && !a->ome && !a->lsm;
+    bool agree = pfs_tiff_dims_product(&dims) == plain.d[0].length && lsm == a->lsm;
     return set_axes(t, 0, agree ? &dims : &plain, err);
 }
 
-/* ---- what else is known ---- */
-
-static void nodata(struct pfs_tiff *t, const struct pfs_tiff_directory *d, struct pfs_series *s)
+static int plain_axes(struct pfs_tiff *t, int k, struct pfs_err *err)
 {
-    PFS_AUTO_FREE char *text = NULL;
-    const struct pfs_tiff_entry *e = pfs_tiff_entry(d, TAG_NODATA, 0);
-    char *end;
-    if (!e || pfs_tiff_text(&t->file, e, 0, 64, &text, NULL) < 0)
-        return;
-    s->nodata = strtod(text, &end);
-    s->has_nodata = end != text;
+    t->stack[k].subs = t->page[t->stack[k].page[0]].depth;
+    struct pfs_tiff_dims plain = {1, {{'z', t->stack[k].n_pages * t->stack[k].subs}}};
+    return set_axes(t, k, &plain, err);
 }
 
-static int describe(struct pfs_tiff *t, int k, const struct about *a, struct pfs_tiff_directory *d, struct pfs_err *err)
+/* Stacks of pages of one kind. */
+static int by_kind(struct pfs_tiff *t, struct pfs_tiff_directory *d, struct pfs_err *err)
 {
-    struct pfs_series *s = &t->source.series[k];
-    const struct pfs_tiff_page *p = &t->page[t->stack[k].page[0]];
-    const char *name = pfs_tiff_compression(p->compression);
-    int r = pfs_tiff_directory(&t->file, p->ifd, d, err);
-    if (r < 0)
-        return r;
-    if (a->imagej)
-        s->shape.cal = a->j.cal;
-    pfs_tiff_calibrate(&t->file, d, &s->shape.cal);
-    nodata(t, d, s);
-    s->bits = pfs_tiff_page_bits(p);
-    snprintf(s->format, sizeof s->format, "%s", a->ome ? "OME-TIFF" : a->lsm ? "LSM" : a->imagej ? "ImageJ TIFF"
-                                                : t->file.big_tiff ? "BigTIFF" : "TIFF");
-    if (name)
-        snprintf(s->compression, sizeof s->compression, "%s", name);
-    else
-        snprintf(s->compression, sizeof s->compression, "%d", p->compression);
-    s->name = strdup("");
-    return s->name ? 0 : pfs_fail(err, ENOMEM, "tiff: no memory");
-}
-
-int pfs_tiff_axes(struct pfs_tiff *t, struct pfs_err *err)
-{
-    PFS_AUTO_FREE struct pfs_tiff_directory *d = malloc(sizeof *d);
     PFS_AUTO_FREE bool *use = pfs_array(t->n_pages, sizeof *use);
     PFS_AUTO_FREE int32_t *kind = pfs_array(t->n_pages, sizeof *kind);
-    struct about a = {0};
-    if (!d || !use || !kind)
+    struct pfs_tiff_about a = {0};
+    if (!use || !kind)
         return pfs_fail(err, ENOMEM, "tiff: no memory for %lld pages", (long long)t->n_pages);
-    int r = pfs_tiff_directory(&t->file, t->page[0].ifd, d, err);
-    if (r < 0 || (r = understand_pages(t, use, pfs_tiff_entry(d, TAG_LSM, 0) && t->n_pages > 1, err)) < 0)
+    bool lsm = pfs_tiff_entry(d, TAG_LSM, 0);
+    int r = understand_pages(t, use, lsm && t->n_pages > 1, err);
+    if (r == 0 && lsm)
+        r = pfs_tiff_lsm_unwrap(t, err);
+    if (r < 0)
         return r;
-    read_about(t, d, &a);
+    pfs_tiff_read_about(t, d, &a);
     if ((r = group(t, use, kind, err)) < 0 || (r = list_pages(t, kind, err)) < 0 || (r = first_axes(t, &a, err)) < 0)
         return r;
-    for (int k = 1; k < t->source.n_series; k++) {
-        t->stack[k].subs = t->page[t->stack[k].page[0]].depth;
-        struct pfs_tiff_dims plain = {1, {{'z', t->stack[k].n_pages * t->stack[k].subs}}};
-        if ((r = set_axes(t, k, &plain, err)) < 0)
+    for (int k = 1; k < t->source.n_series; k++)
+        if ((r = plain_axes(t, k, err)) < 0)
             return r;
-    }
     for (int k = 0; k < t->source.n_series; k++)
-        if ((r = describe(t, k, &a, d, err)) < 0)
+        if ((r = pfs_tiff_describe(t, k, &a, d, err)) < 0)
             return r;
     return 0;
+}
+
+int pfs_tiff_axes(struct pfs_tiff *t, const char *self, struct pfs_err *err)
+{
+    PFS_AUTO_FREE struct pfs_tiff_directory *d = malloc(sizeof *d);
+    PFS_AUTO_FREE char *xml = NULL, *master = NULL;
+    if (!d)
+        return pfs_fail(err, ENOMEM, "tiff: no memory");
+    int r = pfs_tiff_directory(&t->file, t->page[0].ifd, d, err);
+    if (r < 0)
+        return r;
+    if ((xml = pfs_tiff_xml(t, d))) {
+        r = pfs_tiff_ome(t, xml, self, &master, err);
+        for (int k = 0; r == 0 && k < t->source.n_series; k++)
+            r = pfs_tiff_describe(t, k, NULL, d, err);
+        if (r == 0 || r == -ENOMEM)
+            return r;
+        pfs_tiff_drop_stacks(t, 0);
+        if ((r = pfs_tiff_directory(&t->file, t->page[0].ifd, d, err)) < 0)
+            return r;
+    }
+    r = by_kind(t, d, err);
+    return r == 0 && master ? pfs_tiff_name_master(t, master, err) : r;
 }

@@ -58,6 +58,8 @@ int pfs_tiff_load_blocks(struct pfs_tiff *t, const struct pfs_tiff_page *p, stru
     int r = n ? pfs_tiff_numbers(&t->file, &p->offset, 0, (uint64_t)n, offset, err) : 0;
     if (r < 0 || (n && (r = load_sizes(t, p, size, n, err)) < 0))
         return r;
+    if (p->wrap >= 0)
+        pfs_tiff_lsm_offsets(p, offset, n);
     t->blocks = (struct pfs_tiff_blocks){p, n, PFS_TAKE(offset), PFS_TAKE(size)};
     return 0;
 }

@@ -217,7 +217,7 @@ int pfs_tiff_numbers(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, ui
     return 0;
 }
 
-int pfs_tiff_rational(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, double *ret, struct pfs_err *err)
+int pfs_tiff_rational(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, uint64_t ret[2], struct pfs_err *err)
 {
     uint8_t b[8];
     int r = check_values(e, 0, 1, err);
@@ -227,8 +227,8 @@ int pfs_tiff_rational(struct pfs_tiff_file *f, const struct pfs_tiff_entry *e, d
         return pfs_fail(err, EIO, "tiff: tag %d is not a rational number", e->tag);
     if ((r = pfs_tiff_read(f, e->at, b, 8, err)) < 0)
         return r;
-    double over = (double)pfs_tiff_integer(f, b, 4), under = (double)pfs_tiff_integer(f, b + 4, 4);
-    *ret = under > 0 ? over / under : 0;
+    ret[0] = pfs_tiff_integer(f, b, 4);
+    ret[1] = pfs_tiff_integer(f, b + 4, 4);
     return 0;
 }
 

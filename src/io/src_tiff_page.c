@@ -162,7 +162,7 @@ int pfs_tiff_pages(struct pfs_tiff_file *f, struct pfs_tiff_page **ret, int64_t 
         int r = pfs_tiff_directory(f, at, d, err);
         if (r < 0 || (r = more_room(&page, n, &cap, err)) < 0)
             return r;
-        page[n] = (struct pfs_tiff_page){.ifd = at};
+        page[n] = (struct pfs_tiff_page){.ifd = at, .wrap = -1};
         if ((r = parse_page(f, d, n, &page[n], err)) < 0)
             return r;
         n++;

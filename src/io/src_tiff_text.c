@@ -3,6 +3,7 @@
  * ImageJ's text is java.util.Properties: key=value lines, \uXXXX escapes. Numbers that make no sense are dropped, not
  * reported: they are hints. A resolution per inch or centimetre counts only where it gives pixels of at most 20 um;
  * larger ones are a printer's or a screen's. */
+#include "src_ome.h"
 #include "src_tiff.h"
 
 #include <math.h>
@@ -71,33 +72,18 @@ static void unescape(const char *p, size_t n, char out[32])
 
 static void set_unit(struct pfs_calibration *cal, const char *p, size_t n)
 {
-    static const char *const same[][2] = {
-        {"micron", "um"}, {"microns", "um"}, {"micrometer", "um"}, {"micrometre", "um"}, {"micrometers", "um"},
-        {"\xc2\xb5m", "um"}, {"\xce\xbcm", "um"}, {"\xb5m", "um"}, {"nanometer", "nm"}, {"nanometre", "nm"},
-        {"millimeter", "mm"}, {"millimetre", "mm"}, {"centimeter", "cm"}, {"centimetre", "cm"}, {"meter", "m"},
-        {"metre", "m"}, {"pixels", "pixel"}, {"\xc3\x85", "angstrom"},
-    };
-    char unit[32];
+    char unit[32], name[16];
     unescape(p, n, unit);
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (!strcmp(unit, same[i][0]))
-            strcpy(unit, same[i][1]);
-    if (strlen(unit) < sizeof cal->unit)
-        strcpy(cal->unit, unit);
+    pfs_unit_name(unit, strlen(unit), name);
+    if (*name)
+        memcpy(cal->unit, name, sizeof name);
 }
 
 static double seconds(const char *text, double interval)
 {
-    static const struct { const char *unit; double s; } units[] = {
-        {"ms", 1e-3}, {"msec", 1e-3}, {"us", 1e-6}, {"min", 60}, {"mins", 60}, {"minute", 60}, {"minutes", 60},
-        {"h", 3600}, {"hr", 3600}, {"hour", 3600}, {"hours", 3600},
-    };
     size_t n;
-    const char *p = value_of(text, "tunit", &n);
-    for (size_t i = 0; p && i < sizeof units / sizeof *units; i++)
-        if (strlen(units[i].unit) == n && !strncmp(p, units[i].unit, n))
-            return interval * units[i].s;
-    return interval;
+    const char *unit = value_of(text, "tunit", &n);
+    return unit ? interval * pfs_unit_seconds(unit, n) : interval;
 }
 
 /* ---- ImageJ ---- */
@@ -128,8 +114,8 @@ void pfs_tiff_parse_imagej(const char *text, struct pfs_tiff_imagej *j)
     const char *unit = value_of(text, "unit", &n);
     if (unit)
         set_unit(&j->cal, unit, n);
-    j->cal.voxel[0] = fabs(number_of(text, "spacing", 0));
-    j->cal.interval = seconds(text, fabs(number_of(text, "finterval", 0)));
+    j->cal.voxel[0] = pfs_short_decimal(fabs(number_of(text, "spacing", 0)), 1e-12);
+    j->cal.interval = pfs_short_decimal(seconds(text, fabs(number_of(text, "finterval", 0))), 1e-12);
     double low = number_of(text, "min", NAN), high = number_of(text, "max", NAN);
     if (low < high) {
         j->cal.range[0] = low;
@@ -218,31 +204,35 @@ int64_t pfs_tiff_dims_product(const struct pfs_tiff_dims *d)
 
 /* ---- resolution ---- */
 
-static double resolution(struct pfs_tiff_file *f, const struct pfs_tiff_directory *d, uint16_t tag)
+/* Pixels per unit, 0 when it is not said. *within: how far, as a fraction, the number may be from what was meant: a
+ * writer with a fixed denominator has cut it to a whole numerator, another found the nearest fraction there is. */
+static double resolution(struct pfs_tiff_file *f, const struct pfs_tiff_directory *d, uint16_t tag, double *within)
 {
     const struct pfs_tiff_entry *e = pfs_tiff_entry(d, tag, 0);
-    double v = 0;
-    return e && pfs_tiff_rational(f, e, &v, NULL) == 0 && v > 0 ? v : 0;
+    uint64_t v[2] = {0, 0};
+    if (!e || pfs_tiff_rational(f, e, v, NULL) < 0 || !v[0] || !v[1])
+        return 0;
+    bool fixed = v[1] >= 1000 && v[1] % 1000 == 0;
+    *within = fixed ? fmax(fmin(1 / (double)v[0], 1e-4), 1e-8) : 1e-8;
+    return (double)v[0] / (double)v[1];
 }
 
 void pfs_tiff_calibrate(struct pfs_tiff_file *f, const struct pfs_tiff_directory *d, struct pfs_calibration *cal)
 {
     const struct pfs_tiff_entry *e = pfs_tiff_entry(d, TAG_RESOLUTION_UNIT, 0);
-    double x = resolution(f, d, TAG_X_RESOLUTION), y = resolution(f, d, TAG_Y_RESOLUTION);
+    double within[2], x = resolution(f, d, TAG_X_RESOLUTION, &within[1]);
+    double y = resolution(f, d, TAG_Y_RESOLUTION, &within[0]), factor = 1;
     uint64_t unit = 2;
     if (e && pfs_tiff_numbers(f, e, 0, 1, &unit, NULL) < 0)
         unit = 1;
     if (!x || !y)
         return;
-    if (cal->unit[0]) {
-        cal->voxel[1] = 1 / y;
-        cal->voxel[2] = 1 / x;
-        return;
-    }
-    double um = unit == 2 ? 25400 : unit == 3 ? 10000 : 0;
-    if (um > 0 && um / x <= 20 && um / y <= 20) {
-        cal->voxel[1] = um / y;
-        cal->voxel[2] = um / x;
+    if (!cal->unit[0]) {
+        factor = unit == 2 ? 25400 : unit == 3 ? 10000 : 0;
+        if (factor <= 0 || factor / x > 20 || factor / y > 20)
+            return;
         strcpy(cal->unit, "um");
     }
+    cal->voxel[1] = pfs_short_decimal(factor / y, within[0]);
+    cal->voxel[2] = pfs_short_decimal(factor / x, within[1]);
 }

@@ -2,10 +2,12 @@
 #include "wire/fields.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     EXTENT_BYTES = 8 + 1 + 8 + 8 + 8,
-    SERIES_BYTES = 5 + (5 * 8 + 1 + 6 * 8 + 5) + 4 + 5 + 5 + 1 + 1 + 1 + 8,    /* at least */
+    PIECE_BYTES = 3 * 4,
+    SERIES_BYTES = 5 + (5 * 8 + 1 + 6 * 8 + 5) + 4 + 5 + 5 + 1 + 1 + 1 + 8 + 4 + 1 + 1,    /* at least */
 };
 
 static void put_extent(struct pfs_text *t, const struct pfs_extent *e)
@@ -29,6 +31,22 @@ static void get_extent(struct pfs_reader *r, int64_t plane_bytes, struct pfs_ext
         r->bad = true;
 }
 
+static void put_pieces(struct pfs_text *t, const struct pfs_series *s, int64_t planes)
+{
+    pfs_put_name(t, s->master);
+    pfs_put_u8(t, s->piece != NULL);
+    if (!s->piece)
+        return;
+    pfs_put_u64(t, (uint64_t)s->n_files);
+    for (int i = 0; i < s->n_files; i++)
+        pfs_put_str(t, s->file[i]);
+    for (int64_t i = 0; i < planes; i++) {
+        pfs_put_u32(t, (uint32_t)(s->piece[i].file + 1));
+        pfs_put_u32(t, (uint32_t)s->piece[i].page);
+        pfs_put_u32(t, (uint32_t)s->piece[i].sample);
+    }
+}
+
 static void put_series(struct pfs_text *t, const struct pfs_probed_series *p)
 {
     const struct pfs_series *s = &p->s;
@@ -46,6 +64,8 @@ static void put_series(struct pfs_text *t, const struct pfs_probed_series *p)
         pfs_put_f64(t, s->wavelength[i]);
     pfs_put_u8(t, s->has_nodata);
     pfs_put_f64(t, s->nodata);
+    pfs_put_bytes(t, s->geo, s->n_geo);
+    put_pieces(t, s, planes);
     for (int64_t i = 0; i < planes; i++)
         put_extent(t, &p->extent[i]);
 }
@@ -65,6 +85,53 @@ static void get_bands(struct pfs_reader *r, struct pfs_series *s)
             s->wavelength[i] = pfs_get_f64(r);
 }
 
+/* A plain name of a file: no way out of its folder. */
+static bool is_plain(const char *name)
+{
+    return name && *name && *name != '.' && !strchr(name, '/');
+}
+
+static int32_t get_ordinal(struct pfs_reader *r, int32_t min, int32_t max)
+{
+    int64_t v = (int64_t)pfs_get_u32(r) + min;
+    if (v > max)
+        r->bad = true;
+    return r->bad ? min : (int32_t)v;
+}
+
+static void get_pieces(struct pfs_reader *r, struct pfs_series *s, int64_t planes)
+{
+    s->master = pfs_get_name(r);
+    if (s->master && !is_plain(s->master))
+        r->bad = true;
+    if (!pfs_get_bool(r))
+        return;
+    int64_t n = pfs_get_count(r, 5);
+    if (n > INT32_MAX || !(s->file = pfs_get_room(r, n + 1, sizeof *s->file))) {
+        r->bad = true;
+        return;
+    }
+    for (; !r->bad && s->n_files < n; s->n_files++)
+        if (!is_plain(s->file[s->n_files] = pfs_get_copy(r)))
+            r->bad = true;
+    if (!has_room(r, planes, PIECE_BYTES) || !(s->piece = pfs_get_room(r, planes, sizeof *s->piece))) {
+        r->bad = true;
+        return;
+    }
+    for (int64_t i = 0; i < planes; i++)
+        s->piece[i] = (struct pfs_piece){get_ordinal(r, -1, s->n_files), get_ordinal(r, 0, INT32_MAX),
+                                         get_ordinal(r, 0, UINT16_MAX)};
+}
+
+static void get_geo(struct pfs_reader *r, struct pfs_series *s)
+{
+    struct pfs_blob geo = pfs_get_bytes(r);
+    if (geo.size && (s->geo = pfs_get_room(r, (int64_t)geo.size, 1))) {
+        memcpy(s->geo, geo.data, geo.size);
+        s->n_geo = geo.size;
+    }
+}
+
 static void get_series(struct pfs_reader *r, struct pfs_probed_series *p)
 {
     struct pfs_series *s = &p->s;
@@ -78,7 +145,10 @@ static void get_series(struct pfs_reader *r, struct pfs_probed_series *p)
     get_bands(r, s);
     s->has_nodata = pfs_get_bool(r);
     s->nodata = pfs_get_f64(r);
+    get_geo(r, s);
     int64_t planes = pfs_shape_planes(&s->shape);
+    if (!r->bad)
+        get_pieces(r, s, planes);
     if (!has_room(r, planes, EXTENT_BYTES) || !(p->extent = pfs_get_room(r, planes, sizeof *p->extent))) {
         r->bad = true;
         return;
@@ -120,6 +190,12 @@ static void finish_series(struct pfs_probed_series *p)
     struct pfs_series *s = &p->s;
     for (int64_t i = 0; s->band_name && i < s->shape.c; i++)
         free(s->band_name[i]);
+    for (int i = 0; i < s->n_files; i++)
+        free(s->file[i]);
+    free(s->file);
+    free(s->piece);
+    free(s->master);
+    free(s->geo);
     free(s->band_name);
     free(s->wavelength);
     free(s->name);

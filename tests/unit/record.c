@@ -20,10 +20,15 @@ static void put_probe(struct pfs_text *t, const struct pfs_shape *s)
     char *bands[2] = {"red", NULL};
     double waves[2] = {650.5, NAN};
     struct pfs_extent extent[12];
+    struct pfs_piece piece[12];
+    char *file[2] = {"b.tif", "c.tif"};
     struct pfs_probed_series series[2] = {{.s = {.name = "first", .shape = *s, .bits = 12, .format = "OME-TIFF",
-        .compression = "lzw", .band_name = bands, .wavelength = waves, .has_nodata = true, .nodata = -9999},
+        .compression = "lzw", .band_name = bands, .wavelength = waves, .has_nodata = true, .nodata = -9999,
+        .geo = (uint8_t *)"geo", .n_geo = 3, .piece = piece, .n_files = 2, .file = file, .master = "m.companion.ome"},
         .extent = extent}, {.s = {.name = "", .shape = *s, .bits = 16}, .extent = extent}};
     struct pfs_probe p = {.driver = "tiff", .rev = 3, .n_series = 2, .series = series};
+    for (int i = 0; i < 12; i++)
+        piece[i] = (struct pfs_piece){i % 4 - 1, i * 1000, i % 2};
     for (int i = 0; i < 12; i++)
         extent[i] = (struct pfs_extent){i % 2 ? -1 : i * 100, i % 2, i * 1000, i % 3 ? 70 : -1,
                                         0xfeedfacecafebeefu + (unsigned)i};
@@ -53,12 +58,41 @@ static void probe_survives(void **state)
     assert_string_equal(p.series[0].s.band_name[0], "red");
     assert_null(p.series[0].s.band_name[1]);
     assert_true(p.series[0].s.wavelength[0] == 650.5 && p.series[0].s.nodata == -9999 && p.series[0].s.has_nodata);
+    assert_string_equal(p.series[0].s.master, "m.companion.ome");
+    assert_int_equal(p.series[0].s.n_files, 2);
+    assert_string_equal(p.series[0].s.file[1], "c.tif");
+    assert_memory_equal(p.series[0].s.geo, "geo", 3);
+    assert_true(p.series[0].s.piece[8].file == -1 && p.series[0].s.piece[11].page == 11000 &&
+                p.series[0].s.piece[11].file == 2 && p.series[0].s.piece[11].sample == 1);
+    assert_null(p.series[1].s.piece);
+    assert_null(p.series[1].s.master);
+    assert_null(p.series[1].s.geo);
     assert_null(p.series[1].s.band_name);
     assert_null(p.series[1].s.wavelength);
     assert_int_equal(p.series[0].extent[10].raw, 1000);
     assert_int_equal(p.series[1].extent[11].stored_size, 70);
     assert_true(p.series[1].extent[11].codec == 0xfeedfacecafebeefu + 11 && p.series[1].extent[11].big_endian);
     pfs_probe_finish(&p);
+}
+
+/* Names that lead out of a folder, and planes in files that are none. */
+static void odd_pieces_are_refused(void **state)
+{
+    struct { const char *file, *master; int32_t in; } odd[] = {
+        {"../b.tif", NULL, 1}, {"", NULL, 1}, {".b", NULL, 1}, {"b.tif", "a/b", 1}, {"b.tif", NULL, 2}, {"b.tif", NULL, -2}};
+    (void)state;
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        PFS_AUTO_TEXT struct pfs_text t = {0};
+        struct pfs_extent extent = {0};
+        struct pfs_piece piece = {odd[i].in, 0, 0};
+        char *file = (char *)odd[i].file;
+        struct pfs_probed_series series = {.s = {.name = "", .shape = shape, .bits = 8, .piece = &piece, .n_files = 1,
+                                           .file = &file, .master = (char *)odd[i].master}, .extent = &extent};
+        struct pfs_probe p = {.driver = "tiff", .n_series = 1, .series = &series}, got;
+        series.s.shape.t = series.s.shape.z = series.s.shape.c = 1;
+        pfs_probe_put(&t, &p);
+        assert_int_equal(pfs_probe_get((struct pfs_blob){t.s, t.n}, &got, NULL), -EPROTO);
+    }
 }
 
 static void silly_sizes_become_unknown(void **state)
@@ -252,7 +286,7 @@ static void damage_is_refused_or_harmless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(probe_survives), cmocka_unit_test(silly_sizes_become_unknown),
+        cmocka_unit_test(probe_survives), cmocka_unit_test(odd_pieces_are_refused), cmocka_unit_test(silly_sizes_become_unknown),
         cmocka_unit_test(impossible_shapes_are_refused), cmocka_unit_test(a_shape_without_its_extents_takes_no_memory),
         cmocka_unit_test(the_others_survive), cmocka_unit_test(damage_is_refused_or_harmless),
     };
