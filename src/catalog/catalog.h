@@ -24,7 +24,7 @@ struct pfs_file {                    /* a source file of a dataset */
     char *path;                      /* beneath SOURCE */
     char *stem;                      /* sections: NAME of its plane; else NULL */
     struct pfs_ident id;
-    struct pfs_at at;                /* sections: ordinal of its plane, or of its first where it has channels */
+    struct pfs_at at;                /* ordinal of its plane, or of its first where it has several */
 };
 
 struct pfs_dataset {
@@ -38,6 +38,7 @@ struct pfs_dataset {
     double *wavelength;
     bool has_nodata;
     double nodata;
+    bool spread;                     /* planes lie in several files, and some may be missing */
     bool sections;                   /* a section stack: every file holds one (t, z) or one (t, z, c) */
     bool file_channels;              /* sections whose files each hold all channels */
     int series;                      /* which series of the files */
@@ -108,6 +109,7 @@ struct pfs_located {
     const struct pfs_file *file;     /* lent by the dataset */
     int series;
     struct pfs_at at;                /* in the file */
+    int64_t index;                   /* the catalog's own */
     struct pfs_extent extent;
     char driver[24];
     uint32_t rev;

@@ -1,6 +1,6 @@
 /* Datasets: what a mount shows as one stack, its planes and their names.
  *
- * Every file of a dataset holds a block of the same shape; axes that file names number are 1 in that block. A plane is
+ * Every file of a dataset (a set, in set.c, apart) holds a block of the same shape; axes that file names number are 1 in that block. A plane is
  * therefore (file, plane in file), and the planes that exist are counted file by file. */
 #include "catalog/own.h"
 
@@ -31,6 +31,7 @@ void pfs_dataset_unref(struct pfs_dataset *d)
     if (!d || __atomic_sub_fetch(&d->own->refs, 1, __ATOMIC_ACQ_REL))
         return;
     free_sections(d);
+    pfs_set_finish(d->own->set);
     for (int64_t i = 0; d->file && i < d->n_files; i++) {
         free(d->file[i].path);
         free(d->file[i].stem);
@@ -55,11 +56,13 @@ void pfs_dataset_unref(struct pfs_dataset *d)
 
 int64_t pfs_dataset_planes(const struct pfs_dataset *d)
 {
-    return d->n_files * d->own->file_planes;
+    return d->own->set ? d->own->set->n : d->n_files * d->own->file_planes;
 }
 
 struct pfs_at pfs_dataset_plane(const struct pfs_dataset *d, int64_t i)
 {
+    if (d->own->set)
+        return pfs_at_of(&d->shape, d->own->set->there[i]);
     struct pfs_at in = pfs_at_of(&d->own->file_shape, i % d->own->file_planes);
     const struct pfs_at *base = &d->file[i / d->own->file_planes].at;
     return (struct pfs_at){base->t + in.t, base->z + in.z, base->c + in.c};
@@ -81,6 +84,8 @@ int64_t pfs_dataset_file(const struct pfs_dataset *d, struct pfs_at at)
     int64_t low = 0, high = d->n_files;
     if (!pfs_at_inside(&d->shape, at))
         return -1;
+    if (d->own->set)
+        return d->own->set->plane[pfs_at_index(&d->shape, at)].file;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         int r = compare_at(&d->file[middle].at, &key);

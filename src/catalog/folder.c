@@ -94,7 +94,7 @@ static void add_candidate(struct reading *r, const char *name, const struct stat
     if (!grow(r, &r->candidate, r->n_candidates, &r->room_candidates, sizeof *r->candidate))
         return;
     struct pfs_candidate *c = &r->candidate[r->n_candidates++];
-    *c = (struct pfs_candidate){strdup(name), pfs_ident_of(st), pfs_tiff_suffix(name, &stem)};
+    *c = (struct pfs_candidate){strdup(name), pfs_ident_of(st), pfs_tiff_suffix(name, &stem), PFS_SET_NONE};
     if (!c->name)
         r->failed = true;
 }
@@ -162,6 +162,8 @@ static char *shown_name(const char *file)
     size_t n = dot && dot > file ? (size_t)(dot - file) : strlen(file);
     if (n > 4 && !strncasecmp(file + n - 4, ".ome", 4))
         n -= 4;
+    if (n > 10 && !strncasecmp(file + n - 10, ".companion", 10))
+        n -= 10;
     return strndup(file, n);
 }
 
@@ -185,7 +187,8 @@ static void add_dataset(struct reading *r, char *name, struct pfs_dataset *d)
 static void add_series(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probe *probe)
 {
     for (int i = 0; i < probe->n_series; i++)
-        add_dataset(r, pfs_format("s%d", i), pfs_dataset_of_file(r->c, path, id, probe, i));
+        if (pfs_series_is_here(r->c, path, &probe->series[i].s))
+            add_dataset(r, pfs_format("s%d", i), pfs_dataset_of_file(r->c, path, id, probe, i));
 }
 
 /* Several series in a file: a folder of its own in the mount. */
@@ -204,6 +207,22 @@ static void add_series_folder(struct reading *r, const struct pfs_candidate *fro
                                   .mtime = from->id.mtime});
 }
 
+static void add_probed(struct reading *r, const struct pfs_candidate *from, const char *path,
+                       const struct pfs_probe *probe)
+{
+    bool here = false;
+    for (int i = 0; i < probe->n_series; i++)
+        here = here || pfs_series_is_here(r->c, path, &probe->series[i].s);
+    if (!here)
+        add_absent(r, from->name, ENOENT, "none of the files it speaks of is here");
+    else if (probe->n_series == 1)
+        add_dataset(r, shown_name(from->name), pfs_dataset_of_file(r->c, path, &from->id, probe, 0));
+    else if (r->c->single)
+        add_series(r, path, &from->id, probe);
+    else
+        add_series_folder(r, from, path, probe);
+}
+
 static void add_file(struct reading *r, const struct pfs_candidate *from)
 {
     struct pfs_probe probe;
@@ -213,12 +232,7 @@ static void add_file(struct reading *r, const struct pfs_candidate *from)
         add_absent(r, from->name, err.code ? err.code : ENOMEM, err.text);
         return;
     }
-    if (probe.n_series == 1)
-        add_dataset(r, shown_name(from->name), pfs_dataset_of_file(r->c, path, &from->id, &probe, 0));
-    else if (r->c->single)
-        add_series(r, path, &from->id, &probe);
-    else
-        add_series_folder(r, from, path, &probe);
+    add_probed(r, from, path, &probe);
     pfs_probe_finish(&probe);
 }
 
@@ -266,6 +280,7 @@ static int add_all(struct reading *r)
 {
     struct pfs_group *g;
     int64_t n, *in_group = calloc((size_t)r->n_candidates + 1, sizeof *in_group);
+    pfs_find_sets(r->c, r->path, r->candidate, r->n_candidates);
     if (!in_group || pfs_group_sections(r->candidate, r->n_candidates, &g, &n, in_group) < 0) {
         free(in_group);
         return -ENOMEM;
@@ -275,7 +290,7 @@ static int add_all(struct reading *r)
     for (int64_t i = 0; i < r->n_candidates; i++) {
         const char *name = r->candidate[i].name;
         bool table = n && (!strcmp(name, "info.h5") || !strcmp(name, "polymodel.h5"));
-        if (in_group[i] < 0 && !table)
+        if (in_group[i] < 0 && !table && r->candidate[i].set != PFS_SET_MEMBER)
             add_file(r, &r->candidate[i]);
     }
     pfs_groups_free(g, n);
@@ -400,7 +415,7 @@ static int read_single(struct reading *r, struct pfs_err *err)
     if (fstat(fd, &st) < 0)
         return pfs_fail(err, EIO, "cannot stat %s", r->c->single);
     r->f->own->st = st;
-    struct pfs_candidate from = {r->c->single, pfs_ident_of(&st), true};
+    struct pfs_candidate from = {r->c->single, pfs_ident_of(&st), true, PFS_SET_NONE};
     add_file(r, &from);
     if (r->f->own->n_absent)
         return pfs_fail(err, r->f->own->absent[0].code, "%s: %s", r->c->single, r->f->own->absent[0].reason);

@@ -74,18 +74,22 @@ static bool take_series(struct pfs_dataset *d, const struct pfs_probe *probe, in
 struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
                                         const struct pfs_probe *probe, int series)
 {
-    struct pfs_dataset *d = dataset_create(c, path, 1);
+    const struct pfs_series *s = &probe->series[series].s;
+    bool set = pfs_series_is_spread(s);
+    struct pfs_dataset *d = dataset_create(c, path, 1 + (set ? s->n_files : 0));
     if (!d)
         return NULL;
+    d->n_files = 1;
     d->file[0].id = *id;
     d->mtime = id->mtime;
     d->files_bytes = id->size;
     if (!(d->file[0].path = strdup(path)) || !take_series(d, probe, series) ||
-        !copy_bands(d, &probe->series[series].s)) {
+        !copy_bands(d, s) || (set && pfs_set_fill(c, d, probe, series, NULL) < 0)) {
         pfs_dataset_unref(d);
         return NULL;
     }
-    pfs_section_learn(d, 0, probe, 0, NULL);
+    if (!set)
+        pfs_section_learn(d, 0, probe, 0, NULL);
     return d;
 }
 
@@ -148,7 +152,7 @@ static bool take_files(struct pfs_dataset *d, const char *folder, const struct p
         if (f->id.mtime > d->mtime)
             d->mtime = f->id.mtime;
     }
-    d->sections = true;
+    d->sections = d->spread = true;
     return index_stems(d);
 }
 

@@ -46,6 +46,7 @@ struct pfs_candidate {           /* a file of a folder */
     char *name;
     struct pfs_ident id;
     bool tiff_name;              /* .tif .tiff .btf in any case */
+    enum pfs_in_set { PFS_SET_NONE, PFS_SET_MASTER, PFS_SET_MEMBER } set;
 };
 enum { AXIS_T, AXIS_Z, AXIS_C, AXIS_NONE };
 struct pfs_group {               /* files equal but for their numbers */
@@ -69,7 +70,22 @@ struct section {                 /* what is known of one file of a dataset */
     struct pfs_extent *extent;   /* per plane of the file's series */
     struct pfs_hash *content;    /* per plane, NULL while none is known; zero: that one is not known */
 };
+struct pfs_set_plane {
+    int32_t file;                /* of the dataset, -1: missing */
+    int32_t page, sample;        /* in that file */
+    int series;                  /* of it, once the file is known; -1: it has no such page */
+    struct pfs_at at;
+    struct pfs_extent extent;
+    struct pfs_hash content;     /* zero: not known */
+};
+struct pfs_set {                 /* a dataset whose planes are found one by one */
+    struct pfs_set_plane *plane; /* all, C order over t, z, c; what is learnt is guarded by the dataset's lock */
+    int64_t n, *there;           /* those that are not missing, in order */
+    int64_t *by_file, *start;    /* planes of file i: by_file[start[i]] .. by_file[start[i + 1] - 1] */
+};
+
 struct pfs_dataset_private {
+    struct pfs_set *set;         /* NULL: the files hold blocks of one shape */
     int refs;
     pthread_mutex_t lock;        /* guards section[] */
     struct section *section;     /* one per file */
@@ -82,7 +98,7 @@ struct pfs_dataset_private {
     int64_t *by_stem;            /* sections: file indices in the order of their stems */
 };
 
-/* A dataset from one series of one file. */
+/* A dataset from one series of one file, or of the files the series names. */
 struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
                                         const struct pfs_probe *probe, int series);
 /* A dataset from a group of sections; its first readable section decides. NULL and the reason when none can be read, or
@@ -95,6 +111,22 @@ void pfs_dataset_add_tables(struct pfs_dataset *d, const char *folder, const str
 int pfs_dataset_configure(struct pfs_catalog *c, struct pfs_dataset *d);
 bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b);   /* same files, same versions */
 void pfs_section_learn(struct pfs_dataset *d, int64_t file, const struct pfs_probe *probe, int code, const char *reason);
+
+/* ---- set.c ---- */
+bool pfs_series_is_spread(const struct pfs_series *s);
+/* Is any plane of the series in a file that is there? `path`: of the file that was probed. */
+bool pfs_series_is_here(struct pfs_catalog *c, const char *path, const struct pfs_series *s);
+/* Make a dataset of one file, with room for all files the series names, a set. */
+int pfs_set_fill(struct pfs_catalog *c, struct pfs_dataset *d, const struct pfs_probe *probe, int series,
+                 struct pfs_err *err);
+void pfs_set_learn(struct pfs_dataset *d, int64_t file, const struct pfs_probe *p, int code, const char *reason);
+/* The lock is held and the file known. */
+int pfs_set_locate(struct pfs_dataset *d, struct pfs_at at, struct pfs_located *ret, struct pfs_err *err);
+void pfs_set_finish(struct pfs_set *set);
+
+/* ---- find_sets.c ---- */
+/* Which files make OME-TIFF sets: sets `set`; those in one are no longer sections. */
+void pfs_find_sets(struct pfs_catalog *c, const char *folder, struct pfs_candidate *candidate, int64_t n);
 
 /* ---- folder.c ---- */
 struct pfs_absent { char *name; int code; char *reason; };   /* a file that is not shown, and why */

@@ -44,6 +44,10 @@ static void learn_good(struct pfs_dataset *d, struct section *s, const struct pf
 void pfs_section_learn(struct pfs_dataset *d, int64_t file, const struct pfs_probe *p, int code, const char *reason)
 {
     char found[96] = "", expected[96], text[240];
+    if (d->own->set) {
+        pfs_set_learn(d, file, p, code, reason);
+        return;
+    }
     pthread_mutex_lock(&d->own->lock);
     struct section *s = &d->own->section[file];
     if (!s->known) {
@@ -94,6 +98,9 @@ int pfs_catalog_locate(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_
                        struct pfs_located *ret, struct pfs_err *err)
 {
     int64_t file = pfs_dataset_file(d, at);
+    if (file < 0 && d->own->set)
+        return pfs_fail(err, ENOENT, "plane t%lld z%lld c%lld is missing", (long long)at.t, (long long)at.z,
+                        (long long)at.c);
     if (file < 0)
         return pfs_fail(err, ENOENT, "section %lld is missing", (long long)(d->first[1] + at.z));
     struct section *s = &d->own->section[file];
@@ -109,9 +116,12 @@ int pfs_catalog_locate(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_
     }
     pthread_mutex_lock(&d->own->lock);
     int r = s->code ? pfs_fail(err, s->code, "%s: %s", d->file[file].path, s->reason ? s->reason : "no memory") : 0;
-    if (!r) {
+    if (!r && d->own->set)
+        r = pfs_set_locate(d, at, ret, err);
+    else if (!r) {
         *ret = (struct pfs_located){.file = &d->file[file], .series = d->series, .rev = d->own->rev};
-        ret->extent = s->extent[plane_in_file(d, at, &ret->at)];
+        ret->index = plane_in_file(d, at, &ret->at);
+        ret->extent = s->extent[ret->index];
         memcpy(ret->driver, d->own->driver, sizeof ret->driver);
     }
     pthread_mutex_unlock(&d->own->lock);
@@ -201,9 +211,9 @@ int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const stru
                         enum pfs_effort effort, struct pfs_hash *ret, struct pfs_err *err)
 {
     struct section *s = &d->own->section[l->file - d->file];
-    int64_t plane = pfs_at_index(&d->own->file_shape, l->at);
+    struct pfs_hash *content = d->own->set ? &d->own->set->plane[l->index].content : &s->content[l->index];
     pthread_mutex_lock(&d->own->lock);
-    *ret = s->content[plane];
+    *ret = *content;
     pthread_mutex_unlock(&d->own->lock);
     if (ret->hi | ret->lo)
         return 0;
@@ -213,7 +223,7 @@ int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const stru
     if (r < 0)
         return r;
     pthread_mutex_lock(&d->own->lock);
-    s->content[plane] = *ret;
+    *content = *ret;
     pthread_mutex_unlock(&d->own->lock);
     return 0;
 }

@@ -47,12 +47,27 @@ static void gap(struct missing *m, int64_t from, int64_t to)
     m->n += to - from;
 }
 
+/* The z at which a plane of a set is missing. */
+static void find_missing_planes(const struct pfs_dataset *d, struct missing *m)
+{
+    const struct pfs_shape *s = &d->shape;
+    for (int64_t z = 0; z < s->z; z++) {
+        bool all = true;
+        for (int64_t i = 0; all && i < s->t * s->c; i++)
+            all = pfs_dataset_file(d, (struct pfs_at){i / s->c, z, i % s->c}) >= 0;
+        if (!all)
+            gap(m, z, z + 1);
+    }
+}
+
 /* Sections of which fewer than all files are there; memory by the number of files, not of sections. */
 static bool find_missing(const struct pfs_dataset *d, struct missing *m)
 {
     int64_t whole = d->shape.t * (d->file_channels ? 1 : d->shape.c), next = 0;
     PFS_AUTO_FREE int64_t *z = NULL;
     m->n = 0;
+    if (d->spread && !d->sections)
+        find_missing_planes(d, m);
     if (!d->sections)
         return true;
     if (!(z = pfs_array(d->n_files, sizeof *z)))

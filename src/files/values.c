@@ -283,7 +283,7 @@ static struct pfs_at depth(const struct pfs_name *n, int64_t i)
 
 static bool missing(const struct pfs_name *n, int64_t i)
 {
-    return n->dataset->sections && pfs_dataset_file(n->dataset, depth(n, i)) < 0;
+    return n->dataset->spread && pfs_dataset_file(n->dataset, depth(n, i)) < 0;
 }
 
 static int profile_width(const struct pfs_name *n)

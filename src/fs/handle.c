@@ -49,7 +49,7 @@ static bool stale_section(struct pfs_handle *h, const struct pfs_vars *vars)
 {
     struct pfs_dataset *d = h->name.dataset;
     struct pfs_at at = h->name.at;
-    bool one = vars->have & 1u << PFS_VAR_C || d->file_channels || !d->sections;
+    bool one = vars->have & 1u << PFS_VAR_C || d->file_channels || !d->spread;
     for (at.c = one ? at.c : 0; at.c < d->shape.c; at.c++) {
         if (stale_at(h, at))
             return true;
@@ -64,7 +64,7 @@ static int check_stale(struct pfs_handle *h, bool wait, struct pfs_err *err)
     struct pfs_dataset *d = h->name.dataset;
     struct pfs_vars vars;
     pfs_node_vars(h->node, &vars);
-    bool section = d->sections && vars.have & 1u << PFS_VAR_Z, stale = false;
+    bool section = d->spread && vars.have & 1u << PFS_VAR_Z, stale = false;
     if (!section && d->n_files > FILES_AT_ONCE && !wait)
         return -EAGAIN;
     if (section)

@@ -43,7 +43,7 @@ static int64_t plane_time(const struct pfs_name *name, const struct pfs_vars *va
             continue;
         int64_t one = raw ? pfs_dataset_mtime_raw(d, at) : pfs_dataset_mtime(d, at);
         newest = one > newest ? one : newest;
-        if (!d->sections || d->file_channels)
+        if (!d->spread || d->file_channels)
             break;
     }
     return newest < 0 ? d->mtime : newest;

@@ -76,7 +76,7 @@ bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n)
 bool pfs_vars_exist(const struct pfs_dataset *d, const struct pfs_vars *vars)
 {
     unsigned z = 1u << PFS_VAR_Z, t = 1u << PFS_VAR_T, c = 1u << PFS_VAR_C;
-    if (!d->sections || !(vars->have & z) || (vars->bare & z))
+    if (!d->spread || !(vars->have & z) || (vars->bare & z))
         return true;
     int64_t t0 = vars->have & t ? vars->v[PFS_VAR_T] : 0, t1 = vars->have & t ? t0 + 1 : d->shape.t;
     int64_t c0 = vars->have & c ? vars->v[PFS_VAR_C] : 0, c1 = vars->have & c ? c0 + 1 : d->shape.c;
