@@ -35,6 +35,7 @@ PINNED = [
     (r"(cblas|lapacke|lapack|openblas.*)\.h", r"src/kernels/"),
     (r"xxhash\.h|xxh3\.h", r"src/base/"),
     (r"expat.*\.h", r"src/io/"),
+    (r"ini\.h", r"src/catalog/"),
     (r"ini\.h", r"src/catalog/config\.c$"),
 ]
 LINEAR_ALGEBRA_FILES = 1
