@@ -45,6 +45,8 @@ def test_parts_that_are_not_built_are_absent(em, zoo):
     """Keeps harness.NOT_YET honest: whoever builds a part takes it off the list, and its tests begin to run."""
     present = set(os.listdir(em.path)) | set(os.listdir(zoo / "hyper"))
     assert not present & harness.NOT_YET, "built by now: take them off NOT_YET in tests/mount/harness.py"
+    for mark, name in re.findall(r"^\| (° )?`([^`/]+)", (harness.ROOT / "docs/TREE.md").read_text(), re.MULTILINE):
+        assert bool(mark) == (name in harness.NOT_YET), f"docs/TREE.md: is {name} built or not?"
 
 
 def test_view_folders_hold_images_alone(zoo):
