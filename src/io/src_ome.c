@@ -65,7 +65,7 @@ static int add_image(struct pfs_source *s, const struct pfs_ome *o, const struct
     int64_t samples = im->n_channels && im->channel[0].samples > 1 ? im->channel[0].samples : 1;
     if (samples > UINT16_MAX || im->c % samples)
         samples = 1;
-    int r = pfs_ome_series(o, im, NULL, 0, samples, series, err);
+    int r = pfs_ome_series(o, im, 0, samples, series, err);
     if (r == 0 && im->type == PFS_NONE)
         r = pfs_fail(err, EOPNOTSUPP, "ome: an image of complex or unknown samples");
     if (r == 0 && !series->bits)

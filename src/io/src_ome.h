@@ -50,6 +50,8 @@ struct pfs_ome {
     char *master;                        /* BinaryOnly: the file that describes this one; NULL: this one does */
     int n_images;
     struct pfs_ome_image *image;
+    const char *self;                    /* name of the TIFF file it stands in, lent; NULL: in a companion */
+    bool renamed;                        /* what it says of one other file is meant for this one */
 };
 
 /* Parse n bytes. EIO in words for what is no well-formed OME-XML, has a document type, or nests too deep; EFBIG over a
@@ -66,12 +68,12 @@ double pfs_unit_seconds(const char *text, size_t n);                 /* 1 where 
 /* The decimal with the fewest digits that is within a fraction `within` of v. */
 double pfs_short_decimal(double v, double within);
 
-/* Is the run in the file that carries the text? `self`: its name, NULL for a companion. */
-bool pfs_ome_is_own(const struct pfs_ome *o, const struct pfs_ome_image *im, const struct pfs_ome_run *r,
-                    const char *self);
+/* Set self and renamed. */
+void pfs_ome_know(struct pfs_ome *o, const char *self);
+bool pfs_ome_is_own(const struct pfs_ome *o, const struct pfs_ome_run *r);       /* is it in the file that says so? */
 /* Fill a zeroed series with what the image says: shape, calibration, names, and its pieces. `samples`: of a pixel of
  * its pages; n_pages: pages in the file itself. ENOENT when no plane lies anywhere, EIO when it contradicts itself. */
-int pfs_ome_series(const struct pfs_ome *o, const struct pfs_ome_image *im, const char *self, int64_t n_pages,
-                   int64_t samples, struct pfs_series *s, struct pfs_err *err);
+int pfs_ome_series(const struct pfs_ome *o, const struct pfs_ome_image *im, int64_t n_pages, int64_t samples,
+                   struct pfs_series *s, struct pfs_err *err);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Runs of planes are counted in the image's own order. A run that does not say how long it is goes on to the next run
  * (or the end of the pages), as Bio-Formats reads it. Planes no run speaks of are nowhere. A file that was renamed is
- * known by its UUID, or because the text names one other file only. */
+ * known by its UUID, or because the text names one other file and no more. */
 #include "src_ome.h"
 
 #include <planefs/mem.h>
@@ -18,7 +18,6 @@ struct spot { int32_t file, page; bool certain, goes_on; };     /* file as in pf
 struct layout {
     const struct pfs_ome *o;
     const struct pfs_ome_image *im;
-    const char *self;
     int64_t n_pages, samples;
     int64_t length[3];                   /* z, c, t; c in pages */
     int order[3];                        /* which of them, fastest first */
@@ -28,29 +27,35 @@ struct layout {
 
 /* ---- files ---- */
 
-static bool says_own(const struct pfs_ome *o, const struct pfs_ome_run *r, const char *self)
+static bool says_own(const struct pfs_ome *o, const struct pfs_ome_run *r)
 {
-    if (!self)
-        return false;
-    if (!r->file && !r->uuid)
-        return true;
-    return (r->uuid && o->uuid && !strcmp(r->uuid, o->uuid)) || (r->file && !strcasecmp(r->file, self));
+    return (!r->file && !r->uuid) || (r->uuid && o->uuid && !strcmp(r->uuid, o->uuid)) ||
+           (r->file && o->self && !strcasecmp(r->file, o->self));
 }
 
 /* No run is the file's own, and all name one same file: it is this one, renamed. */
-static bool renamed(const struct pfs_ome *o, const struct pfs_ome_image *im, const char *self)
+static bool is_renamed(const struct pfs_ome *o)
 {
-    const char *name = im->n_runs ? im->run[0].file : NULL;
-    for (int i = 0; i < im->n_runs; i++)
-        if (says_own(o, &im->run[i], self) || !name || !im->run[i].file || strcmp(im->run[i].file, name))
-            return false;
-    return self && name && o->n_images == 1;
+    const char *name = NULL;
+    for (int i = 0; i < o->n_images; i++)
+        for (int k = 0; k < o->image[i].n_runs; k++) {
+            const struct pfs_ome_run *r = &o->image[i].run[k];
+            if (says_own(o, r) || !r->file || (name && strcmp(r->file, name)))
+                return false;
+            name = r->file;
+        }
+    return name;
 }
 
-bool pfs_ome_is_own(const struct pfs_ome *o, const struct pfs_ome_image *im, const struct pfs_ome_run *r,
-                    const char *self)
+void pfs_ome_know(struct pfs_ome *o, const char *self)
 {
-    return says_own(o, r, self) || renamed(o, im, self);
+    o->self = self;
+    o->renamed = self && is_renamed(o);
+}
+
+bool pfs_ome_is_own(const struct pfs_ome *o, const struct pfs_ome_run *r)
+{
+    return o->self && (o->renamed || says_own(o, r));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -59,14 +64,14 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* The names of the other files, each once. */
-static int name_files(const struct layout *l, bool all_own, struct pfs_series *s, struct pfs_err *err)
+static int name_files(const struct layout *l, struct pfs_series *s, struct pfs_err *err)
 {
     PFS_AUTO_FREE char **name = pfs_array(l->im->n_runs + 1, sizeof *name);
     int n = 0;
     if (!name)
         return pfs_fail(err, ENOMEM, "ome: no memory");
-    for (int i = 0; i < l->im->n_runs && !all_own; i++)
-        if (l->im->run[i].file && !says_own(l->o, &l->im->run[i], l->self))
+    for (int i = 0; i < l->im->n_runs; i++)
+        if (l->im->run[i].file && !pfs_ome_is_own(l->o, &l->im->run[i]))
             name[n++] = l->im->run[i].file;
     qsort(name, (size_t)n, sizeof *name, compare_names);
     if (!(s->file = pfs_array(n + 1, sizeof *s->file)))
@@ -77,9 +82,9 @@ static int name_files(const struct layout *l, bool all_own, struct pfs_series *s
     return 0;
 }
 
-static int32_t file_of(const struct layout *l, const struct pfs_series *s, const struct pfs_ome_run *r, bool all_own)
+static int32_t file_of(const struct layout *l, const struct pfs_series *s, const struct pfs_ome_run *r)
 {
-    if (all_own || says_own(l->o, r, l->self))
+    if (pfs_ome_is_own(l->o, r))
         return 0;
     char **at = r->file ? bsearch(&r->file, s->file, (size_t)s->n_files, sizeof *s->file, compare_names) : NULL;
     return at ? (int32_t)(at - s->file) + 1 : -1;
@@ -124,13 +129,12 @@ static void run_on(struct layout *l)
 static int put_runs(struct layout *l, struct pfs_series *s, struct pfs_err *err)
 {
     static const struct pfs_ome_run everything = {.ifd = -1, .count = -1};
-    bool all_own = renamed(l->o, l->im, l->self);
-    int r = name_files(l, all_own, s, err);
+    int r = name_files(l, s, err);
     for (int64_t i = 0; i < l->n; i++)
         l->spot[i].file = -1;
     for (int i = 0; r == 0 && i < l->im->n_runs; i++)
-        r = put_run(l, &l->im->run[i], file_of(l, s, &l->im->run[i], all_own), err);
-    if (r == 0 && !l->im->n_runs && l->self && l->o->n_images == 1)
+        r = put_run(l, &l->im->run[i], file_of(l, s, &l->im->run[i]), err);
+    if (r == 0 && !l->im->n_runs && l->o->self && l->o->n_images == 1)
         r = put_run(l, &everything, 0, err);
     run_on(l);
     return r;
@@ -215,10 +219,10 @@ static int check_sizes(const struct pfs_ome_image *im, int64_t samples, int64_t 
     return 0;
 }
 
-int pfs_ome_series(const struct pfs_ome *o, const struct pfs_ome_image *im, const char *self, int64_t n_pages,
-                   int64_t samples, struct pfs_series *s, struct pfs_err *err)
+int pfs_ome_series(const struct pfs_ome *o, const struct pfs_ome_image *im, int64_t n_pages, int64_t samples,
+                   struct pfs_series *s, struct pfs_err *err)
 {
-    struct layout l = {.o = o, .im = im, .self = self, .n_pages = n_pages, .samples = samples};
+    struct layout l = {.o = o, .im = im, .n_pages = n_pages, .samples = samples};
     int64_t c;
     int r = check_sizes(im, samples, &c, err);
     if (r < 0)

@@ -14,11 +14,10 @@
 #include <strings.h>
 
 /* Samples of a pixel: of the first page the image has here, else as the text says. */
-static int64_t samples_of(const struct pfs_tiff *t, const struct pfs_ome *o, const struct pfs_ome_image *im,
-                          const char *self)
+static int64_t samples_of(const struct pfs_tiff *t, const struct pfs_ome *o, const struct pfs_ome_image *im)
 {
     for (int i = 0; i < im->n_runs || i == 0; i++)
-        if (!im->n_runs || (pfs_ome_is_own(o, im, &im->run[i], self) && im->run[i].ifd < t->n_pages)) {
+        if (!im->n_runs || (pfs_ome_is_own(o, &im->run[i]) && im->run[i].ifd < t->n_pages)) {
             struct pfs_tiff_page *p = &t->page[!im->n_runs || im->run[i].ifd < 0 ? 0 : im->run[i].ifd];
             pfs_tiff_understand(&t->file, p, NULL);
             return p->channels;
@@ -52,16 +51,15 @@ static int take_pages(struct pfs_tiff *t, struct pfs_tiff_stack *s, struct pfs_s
     return 0;
 }
 
-static int add_image(struct pfs_tiff *t, const struct pfs_ome *o, const struct pfs_ome_image *im, const char *self,
-                     struct pfs_err *err)
+static int add_image(struct pfs_tiff *t, const struct pfs_ome *o, const struct pfs_ome_image *im, struct pfs_err *err)
 {
     struct pfs_tiff_stack *s;
     struct pfs_series *series;
     int r = pfs_tiff_add_stack(t, &s, &series, err);
     if (r < 0)
         return r;
-    s->channels = samples_of(t, o, im, self);
-    r = s->channels ? pfs_ome_series(o, im, self, t->n_pages, s->channels, series, err)
+    s->channels = samples_of(t, o, im);
+    r = s->channels ? pfs_ome_series(o, im, t->n_pages, s->channels, series, err)
                     : pfs_fail(err, EIO, "ome: an image of pages that cannot be read");
     if (r < 0 || (r = take_pages(t, s, series, err)) < 0)
         return r;
@@ -80,12 +78,12 @@ static int add_image(struct pfs_tiff *t, const struct pfs_ome *o, const struct p
 }
 
 /* Images without a plane anywhere are left out. */
-static int add_images(struct pfs_tiff *t, const struct pfs_ome *o, const char *self, struct pfs_err *err)
+static int add_images(struct pfs_tiff *t, const struct pfs_ome *o, struct pfs_err *err)
 {
     for (int i = 0; i < o->n_images; i++) {
         if (!o->image[i].pixels)
             continue;
-        int r = add_image(t, o, &o->image[i], self, err);
+        int r = add_image(t, o, &o->image[i], err);
         if (r == -ENOENT)
             pfs_tiff_drop_stacks(t, t->source.n_series - 1);
         else if (r < 0)
@@ -101,10 +99,11 @@ int pfs_tiff_ome(struct pfs_tiff *t, const char *text, const char *self, char **
     int r = pfs_ome_parse(text, strlen(text), &o, err);
     if (r < 0)
         return r;
+    pfs_ome_know(&o, self);
     if (o.master && !o.n_images && strcasecmp(o.master, self)) {
         *ret_master = PFS_TAKE(o.master);
         r = -ENOENT;
-    } else if ((r = add_images(t, &o, self, err)) < 0)
+    } else if ((r = add_images(t, &o, err)) < 0)
         pfs_tiff_drop_stacks(t, 0);
     pfs_ome_finish(&o);
     return r;
