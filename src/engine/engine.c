@@ -74,6 +74,7 @@ void pfs_engine_destroy(struct pfs_engine *e)
     if (!e)
         return;
     pthread_mutex_lock(&e->lock);
+    e->stopping = true;
     for (struct task *t = e->tasks; t; t = t->next) {
         t->cancelled = true;
         if (t->cancel)

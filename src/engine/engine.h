@@ -55,6 +55,9 @@ enum pfs_state pfs_engine_look_report(struct pfs_engine *e, struct pfs_view_on *
 /* true: the waiter was taken off and will not be called. false: it has been or is being called. */
 bool pfs_engine_leave(struct pfs_engine *e, struct pfs_waiter *w);
 
+/* A ready plane has been read to its end: whoever reads section by section finds the next ones ready. */
+void pfs_engine_was_read(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);
+
 /* Key of a plane's result as 32 hex digits, "" while unknown. */
 void pfs_engine_key(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, char hex[33]);
 

@@ -38,11 +38,19 @@ struct task {                        /* a result being made; in the engine's tab
     struct pfs_waiter *waiters;
     int n_waiters, refs;
     bool cancelled, over;
+    bool background;                 /* nobody asked for it yet: ahead.c */
     int permille;
     int64_t started;                 /* ms */
     struct chore chore;
     struct task *next;               /* in the table */
     void (*cancel)(struct task *t);  /* stop its jobs; lock held */
+};
+
+struct reading_on {                  /* the view that is being read section by section */
+    uint64_t dataset, view;
+    struct pfs_at at;                /* last one asked for */
+    bool steady;                     /* it followed the one before */
+    int made;                        /* planes made ahead of it */
 };
 
 struct failure { uint64_t what; int code; char reason[240]; int64_t until; int kills; };
@@ -69,6 +77,8 @@ struct pfs_engine {
     int64_t started_ms, jobs_started, jobs_failed, jobs_cancelled, jobs_running;
     int64_t memory_used;             /* of jobs handed to the pool */
     struct admission *waiting;       /* jobs that wait for memory */
+    struct reading_on reading;
+    bool stopping;
 
     pthread_mutex_t chores_lock;
     pthread_cond_t chores_here;
@@ -88,6 +98,15 @@ void pfs_task_end(struct task *t, int code, const char *reason, struct pfs_pixel
 void pfs_task_unref(struct task *t);
 struct task *pfs_task_create(struct pfs_engine *e, enum task_kind kind, struct pfs_view_on *v, size_t size);
 bool pfs_task_unwanted(struct task *t);
+
+/* plane.c. What a plane's state is, headers and remembered hashes read; the pixels are let go. */
+enum pfs_state pfs_plane_state(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);
+void pfs_plane_in_background(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);
+
+/* ahead.c: reading ahead. */
+void pfs_ahead_asked(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);              /* a plane is to be made */
+void pfs_ahead_made(struct pfs_engine *e, struct pfs_view_on *v);                                 /* a plane was made or read */
+void pfs_ahead_give_way(struct pfs_engine *e);            /* lock held: somebody wants something else */
 
 /* failures.c: what failed a moment ago fails again at once. */
 uint64_t pfs_failure_of(const struct pfs_view_on *v, struct pfs_at at, const char *op);

@@ -40,16 +40,22 @@ static void finish_with(struct plane_task *p, int code, const char *reason, stru
         PFS_AUTO_FREE char *path = pfs_format("%s%s%s/%s", p->t.view->dataset->path, *p->t.view->dataset->path ? "/" : "",
                                               p->t.view->text, name);
         pfs_failure_add(e, pfs_failure_of(p->t.view, p->t.at, NULL), -code, reason, killed);
-        pfs_engine_note_error(e, path ? path : "", -code, reason);
+        if (!p->t.background)
+            pfs_engine_note_error(e, path ? path : "", -code, reason);
     }
     pfs_draft_discard(p->draft);
     pfs_entry_unref(p->stage);
     pfs_text_finish(&p->text);
     p->draft = NULL;
     p->stage = NULL;
+    struct pfs_view_on *v = p->t.view;
+    pfs_view_ref(v);
     pfs_task_end(&p->t, code, reason, pixels, (struct pfs_blob){0});
     pfs_pixels_unref(pixels);
     pfs_task_unref(&p->t);
+    if (!code)
+        pfs_ahead_made(e, v);
+    pfs_view_unref(v);
 }
 
 static void give_entry(struct plane_task *p, struct pfs_entry *entry)
@@ -199,7 +205,8 @@ static int start_job(struct plane_task *p, struct pfs_err *err)
     p->job = (struct admission){.e = e, .memory = memory_needed(p), .order = {
         .role = PFS_MAKER, .verb = PFS_PLANE, .result_fd = pfs_draft_fd(p->draft), .timeout_ms = e->o.timeout_ms,
         .length = pfs_shape_plane_bytes(&p->t.view->shape), .open = job_open, .progress = job_progress,
-        .done = job_done, .ctx = p}};
+        .done = job_done, .ctx = p,
+        .priority = p->t.background ? -10 : 0}};
     if (!make_request(p, head, &p->job.order.request))
         return pfs_fail(err, ENOMEM, "no memory for a job");
     pthread_mutex_lock(&e->lock);
@@ -290,6 +297,30 @@ static void prepare(struct chore *c)
         finish_with(p, r, err.text, NULL);
 }
 
+/* The task that makes the plane: the one there is, or a new one. lock held */
+static struct task *plane_task(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, bool *ret_fresh)
+{
+    struct task *t = pfs_task_find(e, TASK_PLANE, v, at, NULL);
+    *ret_fresh = !t && (t = pfs_task_create(e, TASK_PLANE, v, sizeof(struct plane_task)));
+    if (*ret_fresh) {
+        t->at = at;
+        t->chore.run = prepare;
+    }
+    return t;
+}
+
+void pfs_plane_in_background(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at)
+{
+    bool fresh;
+    pthread_mutex_lock(&e->lock);
+    struct task *t = plane_task(e, v, at, &fresh);
+    if (fresh)
+        t->background = true;
+    pthread_mutex_unlock(&e->lock);
+    if (fresh)
+        pfs_chore_add(e, &t->chore);
+}
+
 void pfs_engine_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, struct pfs_waiter *w)
 {
     struct pfs_err err = {0};
@@ -299,15 +330,13 @@ void pfs_engine_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at
         w->done(w, code, err.text, NULL, (struct pfs_blob){0});
         return;
     }
+    bool fresh;
+    pfs_ahead_asked(e, v, at);
     pthread_mutex_lock(&e->lock);
-    struct task *t = pfs_task_find(e, TASK_PLANE, v, at, NULL);
-    bool fresh = !t;
-    if (fresh && (t = pfs_task_create(e, TASK_PLANE, v, sizeof(struct plane_task)))) {
-        t->at = at;
-        t->chore.run = prepare;
-    }
+    struct task *t = plane_task(e, v, at, &fresh);
     if (t)
         pfs_task_join(t, w);
+    pfs_ahead_give_way(e);
     pthread_mutex_unlock(&e->lock);
     if (!t)
         w->done(w, -ENOMEM, "no memory for a task", NULL, (struct pfs_blob){0});
@@ -374,4 +403,14 @@ enum pfs_state pfs_engine_look(struct pfs_engine *e, struct pfs_view_on *v, stru
         return PFS_ERROR;
     *ret = pfs_pixels_of_file(fd, &l, &v->dataset->shape);
     return *ret ? PFS_READY : no_memory(err);
+}
+
+enum pfs_state pfs_plane_state(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at)
+{
+    struct pfs_pixels *pixels;
+    bool unsure;
+    int percent;
+    enum pfs_state state = pfs_engine_look(e, v, at, true, &unsure, &percent, &pixels, NULL);
+    pfs_pixels_unref(pixels);
+    return state;
 }

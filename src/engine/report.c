@@ -466,6 +466,7 @@ void pfs_engine_report(struct pfs_engine *e, struct pfs_view_on *v, const char *
     }
     if (t)
         pfs_task_join(t, w);
+    pfs_ahead_give_way(e);
     pthread_mutex_unlock(&e->lock);
     free(name);
     if (!t)

@@ -159,6 +159,8 @@ static enum step advance_plane(struct reading *r, int64_t off, char *dst, bool w
     pfs_pixels_unref(pixels);
     if (code)
         return after_read(r, code, plane);
+    if (in + n == h->plane_bytes)
+        pfs_engine_was_read(r->m->tree.engine, h->name.view, h->name.kind->plane(&h->name, plane));
     r->pos += n;
     return DONE;
 }

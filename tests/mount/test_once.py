@@ -178,3 +178,18 @@ def test_a_copied_data_set_finds_the_same_results(mount, folder):
     other = mount(folder / "elsewhere/em2", cache=cache)
     assert (other / "corrected/sec_0002.tif").read_bytes() == first
     assert other.jobs() == 0
+
+
+def test_reading_on_finds_the_next_sections_ready(mount, folder):
+    """Two sections in order, and the next two are made while nobody waits; looking at them starts nothing."""
+    m = mount(sources.sections(folder / "em", range(1, 12)))
+    (m / "corrected/sec_0001.tif").read_bytes()
+    assert m.jobs() == 1, "one section is no reading on"
+    (m / "corrected/sec_0002.tif").read_bytes()
+    harness.wait_until(lambda: m.jobs() == 4 and m.status()["jobs_running"] == 0, 20, "two sections made ahead")
+    assert os.getxattr(m / "corrected/sec_0004.tif", "user.planefs.state") == b"ready"
+    assert os.getxattr(m / "corrected/sec_0005.tif", "user.planefs.state") == b"cold"
+    (m / "corrected/sec_0003.tif").read_bytes()
+    harness.wait_until(lambda: m.jobs() == 5 and m.status()["jobs_running"] == 0, 20, "one more section made ahead")
+    (m / "corrected/sec_0009.tif").read_bytes()
+    assert m.jobs() == 6, "a jump ends it"
