@@ -47,11 +47,4 @@ void pfs_recipe_close(struct pfs_recipe_steps *r);
 int pfs_recipe_run(const struct pfs_recipe_steps *r, int first, const struct pfs_blob *model,
                    const struct pfs_context *cx, struct pfs_typed in, struct pfs_typed out, struct pfs_err *err);
 
-/* The same for several planes at once (all bands of one (t, z), or what a projection collects): each runs alone as far
- * as the first PFS_OP_BANDS step, which gets them all; its result runs on. n == 1 without such a step is pfs_recipe_run.
- * EINVAL for several planes without such a step. */
-int pfs_recipe_combine(const struct pfs_recipe_steps *r, int first, const struct pfs_blob *model,
-                       const struct pfs_context *cx, const struct pfs_typed *in, int64_t n, struct pfs_typed out,
-                       struct pfs_err *err);
-
 #endif

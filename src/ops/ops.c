@@ -23,6 +23,28 @@ const struct pfs_op *pfs_op_named(const char *name)
     return NULL;
 }
 
+enum pfs_gather pfs_op_gathers(const struct pfs_op *op)
+{
+    return op->bands ? PFS_BANDS : op->along ? PFS_ALONG : PFS_SINGLE;
+}
+
+bool pfs_op_learns(const struct pfs_op *op)
+{
+    return op->merge != NULL;
+}
+
+const struct pfs_op *pfs_op_teacher(const struct pfs_op *op, const struct pfs_shape *in)
+{
+    const char *name = op->learns_from ? op->learns_from(in) : NULL;
+    return name ? pfs_op_named(name) : op;
+}
+
+const struct pfs_op *pfs_op_prior(const struct pfs_op *teacher, const struct pfs_shape *in)
+{
+    const char *name = teacher->prior ? teacher->prior(in) : NULL;
+    return name ? pfs_op_named(name) : NULL;
+}
+
 double pfs_list_at(const struct pfs_list *list, int i)
 {
     if (list->n <= 0 || i < 0)

@@ -311,3 +311,17 @@ int pfs_params_parse(const char *text, const struct pfs_op **ret_op, void **ret_
     *ret_p = PFS_TAKE(p);
     return 0;
 }
+
+int pfs_params_hand(const struct pfs_op *op, const void *p, const struct pfs_op *other, enum pfs_type source, void *to)
+{
+    int e = pfs_params_default(other, source, to);
+    for (size_t i = 0; i < op->n_params && !e; i++) {
+        const struct pfs_param *d = param_named(other, op->params[i].name);
+        struct pfs_list v;
+        if (!d)
+            continue;
+        load(&op->params[i], p, &v);
+        store(d, to, &v);
+    }
+    return e;
+}

@@ -58,8 +58,11 @@ static int append_recipe(struct pfs_recipe_steps *r, const char *recipe, enum pf
     char word[PFS_RECIPE_WORD];
     int e = 0;
     while (!e && pfs_recipe_word(&recipe, word)) {
-        const struct pfs_op *op = pfs_op_named(word);
-        e = op ? append_default(r, op, source, err) : unknown_op(word, err);
+        char *own = word, *name = strsep(&own, ":"), *key = strsep(&own, "=");
+        const struct pfs_op *op = pfs_op_named(name);
+        e = op ? append_default(r, op, source, err) : unknown_op(name, err);
+        if (!e && key)
+            e = pfs_params_set(op, r->step[r->n - 1].params, key, own ? own : "", err);
     }
     return e;
 }

@@ -129,7 +129,8 @@ static int run_step(struct run *u, int i, bool must_move, const struct pfs_blob 
     struct pfs_typed to = u->now;
     int at = u->at, e = 0;
     if (!s->op->plane)
-        return pfs_fail(err, EOPNOTSUPP, "%s makes a model, not planes", s->op->name);
+        return pfs_fail(err, EOPNOTSUPP, "%s makes %s, not planes", s->op->name,
+                        pfs_op_learns(s->op) ? "a model" : "a plane of many");
     if (wanted(s, u->now.type) != u->now.type)
         e = convert(u, PFS_F32, err);
     if (!e && (must_move || !stays(s, u->now.type, u->now.h, u->now.w)))

@@ -34,8 +34,10 @@ bool pfs_view_available(const struct pfs_view *v)
 {
     const char *rest = v->recipe;
     char word[PFS_RECIPE_WORD];
-    while (pfs_recipe_word(&rest, word))
+    while (pfs_recipe_word(&rest, word)) {
+        word[strcspn(word, ":")] = 0;
         if (!pfs_op_named(word))
             return false;
+    }
     return true;
 }

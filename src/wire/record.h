@@ -48,9 +48,15 @@ void pfs_stack_info_finish(struct pfs_stack_info *s);
 struct pfs_recipe_step {
     char *text;                      /* canonical: "destripe/1 adjust_beta=1 ..." */
     struct pfs_shape out;
-    bool model;                      /* needs a model learnt from the whole stack */
+    bool model;                      /* needs a model learnt from the stack */
+    int gather;                      /* 0 a plane from a plane, 1 all bands of a (t, z), 2 all planes along an axis */
+    int scope;                       /* model: of 0 all planes (of the band), 1 those of a time point, 2 the plane */
+    char *teacher;                   /* model: canonical step whose partials are merged; "" without a model */
+    char *prior;                     /* model: canonical step whose model the teacher needs; "" for none */
+    bool teacher_bands;              /* its partials are of all bands of a (t, z) */
     int64_t memory;                  /* peak bytes beyond input and output */
 };
+enum { PFS_GATHER_MAX = 2, PFS_SCOPE_MAX = 2 };
 
 struct pfs_recipe {                  /* zero steps: the source itself */
     int n;
@@ -73,6 +79,7 @@ struct pfs_input {                   /* one plane, as the worker is to read it *
     uint64_t version;                /* changes when the file does: a worker may keep it open under (name, version) */
     int series;                      /* -1: packed samples at `offset` in `shape`'s type (a cached stage) */
     struct pfs_at at;                /* in that file's series */
+    struct pfs_at plane;             /* in the stack */
     int64_t offset;
     struct pfs_shape shape;          /* expected of the plane (y, x, type); EIO when the file disagrees */
 };
@@ -83,9 +90,11 @@ struct pfs_work {                    /* PLANE, PARTIAL and MERGE */
     char **step;                     /* canonical texts of the steps still to run */
     struct pfs_at at;                /* PLANE: in the stack */
     int64_t offset;                  /* PLANE: where in the result descriptor the pixels go */
+    int64_t row, rows;               /* PLANE of a gathering step alone: rows to make; rows == 0: all */
     int threads;
     bool model;                      /* a model is to be asked for as file "model" */
-    int64_t n_parts;                 /* MERGE: how many byte strings the file "parts" holds */
+    bool prior;                      /* PARTIAL, MERGE: the teacher's prior model is to be asked for as file "prior" */
+    int64_t n_parts;                 /* MERGE: how many byte strings the files "parts" hold */
     int64_t n_inputs;
     struct pfs_input *input;
 };

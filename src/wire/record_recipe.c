@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { STEP_BYTES = 5 + (5 * 8 + 1 + 6 * 8 + 5) + 1 + 8 };    /* at least */
+enum { STEP_BYTES = 5 + (5 * 8 + 1 + 6 * 8 + 5) + 1 + 2 + 5 + 5 + 1 + 8 };    /* at least */
 
 void pfs_stack_info_put(struct pfs_text *t, const struct pfs_stack_info *s)
 {
@@ -58,6 +58,11 @@ void pfs_recipe_put(struct pfs_text *t, const struct pfs_recipe *r)
         pfs_put_str(t, r->step[i].text);
         pfs_put_shape(t, &r->step[i].out);
         pfs_put_u8(t, r->step[i].model);
+        pfs_put_u8(t, (uint8_t)r->step[i].gather);
+        pfs_put_u8(t, (uint8_t)r->step[i].scope);
+        pfs_put_str(t, r->step[i].teacher);
+        pfs_put_str(t, r->step[i].prior);
+        pfs_put_u8(t, r->step[i].teacher_bands);
         pfs_put_i64(t, r->step[i].memory);
     }
     pfs_put_u64(t, (uint64_t)r->n_digest);
@@ -89,6 +94,13 @@ int pfs_recipe_get(struct pfs_blob b, struct pfs_recipe *ret, struct pfs_err *er
         s->text = pfs_get_copy(&r);
         s->out = pfs_get_shape(&r);
         s->model = pfs_get_bool(&r);
+        s->gather = pfs_get_u8(&r);
+        s->scope = pfs_get_u8(&r);
+        if (s->gather > PFS_GATHER_MAX || s->scope > PFS_SCOPE_MAX)
+            r.bad = true;
+        s->teacher = pfs_get_copy(&r);
+        s->prior = pfs_get_copy(&r);
+        s->teacher_bands = pfs_get_bool(&r);
         s->memory = pfs_get_within(&r, 0, INT64_MAX);
     }
     get_digests(&r, ret);
@@ -100,8 +112,11 @@ int pfs_recipe_get(struct pfs_blob b, struct pfs_recipe *ret, struct pfs_err *er
 
 void pfs_recipe_finish(struct pfs_recipe *r)
 {
-    for (int i = 0; i < r->n; i++)
+    for (int i = 0; i < r->n; i++) {
         free(r->step[i].text);
+        free(r->step[i].teacher);
+        free(r->step[i].prior);
+    }
     free(r->step);
     free(r->digest);
     *r = (struct pfs_recipe){0};

@@ -5,7 +5,7 @@
 
 enum {
     TEXT_BYTES = 4 + 1,
-    INPUT_BYTES = 5 + 8 + 8 + 3 * 8 + 8 + (5 * 8 + 1 + 6 * 8 + 5),    /* at least */
+    INPUT_BYTES = 5 + 8 + 8 + 6 * 8 + 8 + (5 * 8 + 1 + 6 * 8 + 5),    /* at least */
     THREADS_MAX = 4096,
 };
 
@@ -15,6 +15,7 @@ static void put_input(struct pfs_text *t, const struct pfs_input *in)
     pfs_put_u64(t, in->version);
     pfs_put_i64(t, in->series);
     pfs_put_at(t, in->at);
+    pfs_put_at(t, in->plane);
     pfs_put_i64(t, in->offset);
     pfs_put_shape(t, &in->shape);
 }
@@ -25,6 +26,7 @@ static void get_input(struct pfs_reader *r, struct pfs_input *in)
     in->version = pfs_get_u64(r);
     in->series = (int)pfs_get_within(r, -1, INT32_MAX);
     in->at = pfs_get_at(r);
+    in->plane = pfs_get_at(r);
     in->offset = pfs_get_within(r, 0, INT64_MAX / 4);
     in->shape = pfs_get_shape(r);
 }
@@ -37,8 +39,11 @@ void pfs_work_put(struct pfs_text *t, const struct pfs_work *w)
         pfs_put_str(t, w->step[i]);
     pfs_put_at(t, w->at);
     pfs_put_i64(t, w->offset);
+    pfs_put_i64(t, w->row);
+    pfs_put_i64(t, w->rows);
     pfs_put_i64(t, w->threads);
     pfs_put_u8(t, w->model);
+    pfs_put_u8(t, w->prior);
     pfs_put_i64(t, w->n_parts);
     pfs_put_u64(t, (uint64_t)w->n_inputs);
     for (int64_t i = 0; i < w->n_inputs; i++)
@@ -59,8 +64,11 @@ int pfs_work_get(struct pfs_blob b, struct pfs_work *ret, struct pfs_err *err)
         ret->step[i] = pfs_get_copy(&r);
     ret->at = pfs_get_at(&r);
     ret->offset = pfs_get_within(&r, 0, INT64_MAX / 4);
+    ret->row = pfs_get_within(&r, 0, INT64_MAX / 4);
+    ret->rows = pfs_get_within(&r, 0, INT64_MAX / 4);
     ret->threads = (int)pfs_get_within(&r, 0, THREADS_MAX);
     ret->model = pfs_get_bool(&r);
+    ret->prior = pfs_get_bool(&r);
     ret->n_parts = pfs_get_within(&r, 0, INT64_MAX / 4);
     n = pfs_get_count(&r, INPUT_BYTES);
     if ((ret->input = pfs_get_room(&r, n, sizeof *ret->input)))

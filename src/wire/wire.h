@@ -24,11 +24,12 @@ enum pfs_verb {
     PFS_DESCRIBE = 1,   /* nothing -> registry of views, operators, parameters, drivers */
     PFS_PROBE,          /* file name (pfs_put_str) -> what is in it (struct pfs_probe) */
     PFS_RESOLVE,        /* a stack and a view's text (pfs_resolve_put) -> recipe (struct pfs_recipe) */
-    PFS_PLANE,          /* inputs and steps (struct pfs_work) -> pixels of one plane, packed, native byte order */
-    PFS_PARTIAL,        /* inputs and steps, the last of which learns -> what each plane teaches: per input (per shape.c
-                           inputs for operators on bands) u32 length and bytes */
-    PFS_MERGE           /* steps, the last of which learns, and file "parts" (n_parts times u32 length and bytes, length
-                           0 for a plane that is missing) -> its model */
+    PFS_PLANE,          /* inputs and steps (struct pfs_work) -> pixels of one plane, packed, native byte order; with a step
+                           that gathers all bands, its planes one after the other */
+    PFS_PARTIAL,        /* inputs and steps, the last of which teaches -> what each plane teaches: per input (per shape.c
+                           inputs for teachers of bands) u32 length and bytes */
+    PFS_MERGE           /* steps, the last of which merges, and files "parts0", "parts1", ... (together n_parts times u32
+                           length and bytes, length 0 for a plane that is missing; asked for one by one) -> its model */
 };
 
 struct pfs_packet {

@@ -32,4 +32,5 @@ int worker_context(struct worker *w, const struct pfs_stack_info *s, const struc
 void worker_context_at(struct worker_context *c, struct pfs_at at)
 {
     c->cx.z = c->first_z + at.z;
+    c->cx.band = at.c;
 }

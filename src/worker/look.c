@@ -198,16 +198,55 @@ static int digests(struct worker *w, const struct pfs_stack_info *stack, const s
     return 0;
 }
 
-static void fill_steps(const struct pfs_recipe_steps *steps, const struct pfs_shape *source, struct pfs_recipe *r)
+/* The canonical text of another operator with the parameters it shares with the step. gives */
+static char *handed_text(const struct pfs_step *s, const struct pfs_op *other, enum pfs_type source)
+{
+    struct pfs_text t = {0};
+    PFS_AUTO_FREE void *p = calloc(1, other->params_size ? other->params_size : 1);
+    if (!p || pfs_params_hand(s->op, s->params, other, source, p) || pfs_params_text(other, p, &t)) {
+        pfs_text_finish(&t);
+        return NULL;
+    }
+    return t.s;
+}
+
+static int fill_lesson(const struct pfs_step *s, const struct pfs_shape *in, struct pfs_recipe_step *ret,
+                       struct pfs_err *err)
+{
+    ret->model = pfs_op_learns(s->op);
+    if (!ret->model) {
+        ret->teacher = strdup("");
+        ret->prior = strdup("");
+    } else {
+        const struct pfs_op *teacher = pfs_op_teacher(s->op, in), *prior = teacher ? pfs_op_prior(teacher, in) : NULL;
+        if (!teacher)
+            return pfs_fail(err, EINVAL, "%s learns from an operator that is not there", s->op->name);
+        ret->teacher = handed_text(s, teacher, in->type);
+        ret->prior = prior ? handed_text(s, prior, in->type) : strdup("");
+        ret->teacher_bands = teacher->partial_bands != NULL;
+        ret->scope = s->op->scope ? (int)s->op->scope(s->params) : 0;
+    }
+    return ret->teacher && ret->prior ? 0 : pfs_fail(err, ENOMEM, "no memory for a recipe");
+}
+
+static int fill_steps(const struct pfs_recipe_steps *steps, const struct pfs_shape *source, struct pfs_recipe *r,
+                      struct pfs_err *err)
 {
     const struct pfs_shape *in = source;
-    for (int i = 0; i < steps->n; i++) {
+    int e = 0, models = 0, gathering = 0;
+    for (int i = 0; i < steps->n && !e; i++) {
         const struct pfs_step *s = &steps->step[i];
         size_t memory = s->op->memory ? s->op->memory(s->params, in) : 0;
-        r->step[r->n++] = (struct pfs_recipe_step){s->text, s->out, s->op->merge != NULL,
-                                                   memory < INT64_MAX ? (int64_t)memory : INT64_MAX};
+        r->step[r->n++] = (struct pfs_recipe_step){.text = s->text, .out = s->out, .gather = (int)pfs_op_gathers(s->op),
+                                                   .memory = memory < INT64_MAX ? (int64_t)memory : INT64_MAX};
+        e = fill_lesson(s, in, &r->step[i], err);
+        models += r->step[i].model;
+        gathering += r->step[i].gather > 0;
         in = &s->out;
     }
+    if (!e && (models > 1 || gathering > 1))
+        e = pfs_fail(err, ENOENT, "a recipe can have one step that %s", models > 1 ? "learns" : "takes several planes");
+    return e;
 }
 
 static int resolve(struct worker *w, const struct pfs_stack_info *stack, const char *view, struct pfs_text *t,
@@ -220,12 +259,16 @@ static int resolve(struct worker *w, const struct pfs_stack_info *stack, const c
         return e;
     if (!(r.step = pfs_array(steps->n, sizeof *r.step)))
         e = pfs_fail(err, ENOMEM, "no memory for a recipe");
-    if (!e) {
-        fill_steps(steps, &stack->shape, &r);
+    if (!e)
+        e = fill_steps(steps, &stack->shape, &r, err);
+    if (!e)
         e = digests(w, stack, steps, &r, err);
-    }
     if (!e)
         pfs_recipe_put(t, &r);
+    for (int i = 0; i < r.n; i++) {
+        free(r.step[i].teacher);
+        free(r.step[i].prior);
+    }
     free(r.digest);
     free(r.step);                                    /* the texts are the steps' */
     pfs_recipe_close(steps);

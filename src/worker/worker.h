@@ -49,6 +49,9 @@ void worker_close_kept(struct worker *w);
 int worker_plane_alloc(enum pfs_type type, int64_t h, int64_t w, struct pfs_typed *ret, struct pfs_err *err);
 /* Read an input into `plane`, which has its size and type. EIO when the file disagrees with them. */
 int worker_read(struct worker *w, const struct pfs_input *in, struct pfs_typed plane, struct pfs_err *err);
+/* Rows y .. y + rows.h - 1 of an input. */
+int worker_read_rows(struct worker *w, const struct pfs_input *in, int64_t y, struct pfs_typed rows,
+                     struct pfs_err *err);
 int worker_read_at(struct pfs_source *s, int series, struct pfs_at at, struct pfs_typed plane, struct pfs_err *err);
 
 /* context.c: what planes depend on besides their pixels */
