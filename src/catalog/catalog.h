@@ -46,6 +46,7 @@ struct pfs_dataset {
     struct pfs_file *file;           /* sections: sorted by t, z, c */
     char *info, *model, *mask;       /* paths of the tables, "" without */
     int64_t full[3], origin[3];      /* of the whole stack that the tables speak of; 0: as this one */
+    bool skip_bad;                   /* the configuration's word on bad sections: left out of reports, zeros in volumes */
     int invert;                      /* the configuration's word on `invert`: -1 none, 0, 1 */
     int64_t mtime;                   /* newest of all files and tables, ns */
     int64_t files_bytes;             /* sum of the files' sizes */

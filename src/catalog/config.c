@@ -110,7 +110,7 @@ static int take_key(void *parsing, const char *section, const char *name, const 
 /* ---- what the keys mean ---- */
 
 static const char *const dataset_keys[] = {"shape", "origin", "invert", "mask", "info", "model", "voxel", "unit", "names",
-                                           "stack", NULL};
+                                           "stack", "on_bad", NULL};
 
 static bool numbers(const char *text, int n, double least, double *ret)
 {
@@ -141,6 +141,8 @@ static bool valid(const struct pfs_config_key *k)
         return !strcmp(k->value, "0") || !strcmp(k->value, "1");
     if (!strcmp(k->name, "stack"))
         return !strcmp(k->value, "yes") || !strcmp(k->value, "no");
+    if (!strcmp(k->name, "on_bad"))
+        return !strcmp(k->value, "error") || !strcmp(k->value, "zeros");
     if (!strcmp(k->name, "unit"))
         return strlen(k->value) > 0 && strlen(k->value) < 16;
     return *k->value;
@@ -153,6 +155,7 @@ static const char *expected(const char *name)
            !strcmp(name, "voxel") ? "three sizes: z, y, x" :
            !strcmp(name, "invert") ? "0 or 1" :
            !strcmp(name, "stack") ? "yes or no" :
+           !strcmp(name, "on_bad") ? "error or zeros" :
            !strcmp(name, "unit") ? "a unit of at most 15 letters" : "a value";
 }
 
@@ -255,7 +258,8 @@ static void apply(const struct pfs_config_section *s, struct pfs_dataset_config 
     if ((text = pfs_config_value(s, "invert")))
         ret->invert = *text - '0';
     const struct { const char *name, **value; } texts[] = {{"mask", &ret->mask}, {"info", &ret->info},
-        {"model", &ret->model}, {"unit", &ret->unit}, {"names", &ret->names}, {"stack", &ret->stack}};
+        {"model", &ret->model}, {"unit", &ret->unit}, {"names", &ret->names}, {"stack", &ret->stack},
+        {"on_bad", &ret->on_bad}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if ((text = pfs_config_value(s, texts[i].name)))
             *texts[i].value = text;

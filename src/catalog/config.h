@@ -36,6 +36,7 @@ struct pfs_dataset_config {
     const char *unit;                /* NULL unset */
     const char *names;               /* band names separated by commas; NULL unset */
     const char *stack;               /* "yes", "no"; NULL unset */
+    const char *on_bad;              /* "error", "zeros"; NULL unset */
 };
 
 /* Parse a whole file. EINVAL "FILE:LINE: what is wrong". gives */

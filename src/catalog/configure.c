@@ -52,6 +52,7 @@ int pfs_dataset_configure(struct pfs_catalog *c, struct pfs_dataset *d)
     memcpy(d->full, k.full, sizeof d->full);
     memcpy(d->origin, k.origin, sizeof d->origin);
     d->invert = k.invert;
+    d->skip_bad = k.on_bad && !strcmp(k.on_bad, "zeros");
     for (int i = 0; i < 3; i++)
         if (k.voxel[i] > 0)
             d->shape.cal.voxel[i] = k.voxel[i];

@@ -67,8 +67,7 @@ static void note(struct pfs_engine *e, const struct pfs_view_on *v, struct pfs_a
     pthread_mutex_unlock(&e->lock);
 }
 
-/* lock held; one more plane may be made for this reading */
-static bool wanted(struct pfs_engine *e, const struct pfs_view_on *v)
+bool pfs_ahead_wanted(struct pfs_engine *e, const struct pfs_view_on *v)
 {
     return !e->stopping && e->reading.steady && e->reading.made < AHEAD && same_reading(&e->reading, v) && !busy(e);
 }
@@ -81,18 +80,12 @@ static void look_ahead(struct chore *c)
     struct pfs_engine *e = a->e;
     pthread_mutex_lock(&e->lock);
     struct pfs_at at = e->reading.at;
-    bool go = wanted(e, a->v);
+    bool go = pfs_ahead_wanted(e, a->v);
     pthread_mutex_unlock(&e->lock);
     for (int i = 0; go && i < AHEAD && next_plane(a->v->dataset, &at); i++) {
         enum pfs_state state = pfs_plane_state(e, a->v, at);
-        go = state == PFS_READY;
-        if (state != PFS_COLD)
-            continue;
-        pthread_mutex_lock(&e->lock);
-        bool still = wanted(e, a->v);
-        e->reading.made += still;
-        pthread_mutex_unlock(&e->lock);
-        if (still)
+        go = state != PFS_ERROR;
+        if (state == PFS_COLD)
             pfs_plane_in_background(e, a->v, at);
     }
     pfs_view_unref(a->v);
@@ -102,7 +95,7 @@ static void look_ahead(struct chore *c)
 static void go_on(struct pfs_engine *e, struct pfs_view_on *v)
 {
     pthread_mutex_lock(&e->lock);
-    bool go = wanted(e, v);
+    bool go = pfs_ahead_wanted(e, v);
     pthread_mutex_unlock(&e->lock);
     struct ahead *a = go ? calloc(1, sizeof *a) : NULL;
     if (!a)

@@ -84,25 +84,108 @@ static void add_own_keys(const struct pfs_config_section *s, int invert, struct 
         pfs_text_addf(ret, "%sinvert.on=%d", comma, invert);
 }
 
+/* The value of `name` in "key=value,...", up to its comma; NULL when it is not given. */
+static const char *key_value(const char *keys, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = keys; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (!strncmp(at, name, n) && at[n] == '=')
+            return at + n + 1;
+    return NULL;
+}
+
+/* All keys but `of`. */
+static void add_other_keys(const char *keys, struct pfs_text *ret)
+{
+    const char *comma = "";
+    while (keys && *keys) {
+        size_t n = strcspn(keys, ",");
+        if (strncmp(keys, "of=", 3)) {
+            pfs_text_add(ret, comma);
+            pfs_text_bytes(ret, keys, n);
+            comma = ",";
+        }
+        keys += n + (keys[n] == ',');
+    }
+}
+
+static bool op_has(const struct pfs_engine *e, const char *op, size_t n, const char *param)
+{
+    for (int i = 0; i < e->registry.n_ops; i++) {
+        const struct pfs_registry_op *o = &e->registry.op[i];
+        if (strlen(o->name) != n || memcmp(o->name, op, n))
+            continue;
+        for (int k = 0; k < o->n_params; k++)
+            if (!strcmp(o->param[k].name, param))
+                return true;
+    }
+    return false;
+}
+
+/* The data set's nodata is known to an operator that works on the source itself. */
+static bool needs_nodata(const struct pfs_engine *e, const struct pfs_dataset *d, const char *recipe, const char *keys)
+{
+    return d->has_nodata && op_has(e, recipe, strcspn(recipe, " |:@"), "nodata") && !key_value(keys, "nodata");
+}
+
+struct wanted { const char *recipe; const struct pfs_config_section *own; };
+
+static struct wanted find_view(const struct pfs_engine *e, const char *name)
+{
+    struct wanted w = {recipe_of(e, name), pfs_config_view(e->config, name)};
+    for (int i = 0; i < e->registry.n_ops && !w.recipe; i++)
+        if (!strcmp(e->registry.op[i].name, name))
+            w.recipe = e->registry.op[i].name;
+    return w;
+}
+
+/* The view's recipe behind that of the view it is `of`, with the keys that belong to them. */
+static void put_view(const struct pfs_engine *e, const struct pfs_dataset *d, struct wanted of, struct wanted view,
+                     const char *keys, struct pfs_text *ret)
+{
+    PFS_AUTO_FREE char *recipe = pfs_format("%s%s%s", of.recipe, *of.recipe && *view.recipe ? " | " : "", view.recipe);
+    PFS_AUTO_TEXT struct pfs_text own = {0}, more = {0};
+    if (!recipe) {
+        ret->failed = true;
+        return;
+    }
+    add_own_keys(of.own, has_step(of.recipe, "invert") ? d->invert : -1, &own);
+    add_own_keys(view.own, has_step(view.recipe, "invert") && !has_step(of.recipe, "invert") ? d->invert : -1, &more);
+    if (needs_nodata(e, d, recipe, keys))
+        pfs_text_addf(&more, "%s%.*s.nodata=%.17g", more.n ? "," : "", (int)strcspn(recipe, " |:"), recipe, d->nodata);
+    pfs_text_addf(ret, "=%s@%s%s%s@", recipe, own.s ? own.s : "", own.n && more.n ? "," : "", more.s ? more.s : "");
+    add_other_keys(keys, ret);
+    ret->failed |= own.failed || more.failed;
+}
+
 int pfs_view_text(const struct pfs_engine *e, const struct pfs_dataset *d, const char *text, struct pfs_text *ret,
                   struct pfs_err *err)
 {
     size_t n = strcspn(text, "@");
-    PFS_AUTO_FREE char *name = strndup(text, n);
-    if (!name)
+    const char *keys = text[n] ? text + n + 1 : "", *of = key_value(keys, "of");
+    PFS_AUTO_FREE char *name = strndup(text, n), *of_name = of ? strndup(of, strcspn(of, ",")) : strdup("source");
+    if (!name || !of_name)
         return pfs_fail(err, ENOMEM, "no memory for a view");
     if (*name == '=')
         return pfs_fail(err, ENOENT, "no view is named \"%s\"", name);
-    const struct pfs_config_section *s = pfs_config_view(e->config, name);
-    const char *recipe = recipe_of(e, name);
-    int invert = recipe && has_step(recipe, "invert") ? d->invert : -1;
-    if (s || invert >= 0) {
-        pfs_text_addf(ret, "=%s@", recipe);
-        add_own_keys(s, invert, ret);
-        pfs_text_addf(ret, "@%s", text[n] ? text + n + 1 : "");
-    } else
+    struct wanted view = find_view(e, name), base = find_view(e, of_name);
+    bool known = view.recipe && base.recipe;
+    if (known && (of || view.own || (d->invert >= 0 && has_step(view.recipe, "invert")) ||
+                  needs_nodata(e, d, view.recipe, keys)))
+        put_view(e, d, base, view, keys, ret);
+    else
         pfs_text_add(ret, text);
     return ret->failed ? pfs_fail(err, ENOMEM, "no memory for a view") : 0;
+}
+
+int pfs_operator_text(const struct pfs_engine *e, const struct pfs_view_on *v, const char *text, struct pfs_text *ret,
+                      struct pfs_err *err)
+{
+    size_t n = strcspn(text, "@");
+    pfs_text_add(ret, text);
+    if (!v->recipe.n && needs_nodata(e, v->dataset, text, text[n] ? text + n + 1 : ""))
+        pfs_text_addf(ret, "%snodata=%.17g", text[n] ? "," : "@", v->dataset->nodata);
+    return ret->failed ? pfs_fail(err, ENOMEM, "no memory for a report") : 0;
 }
 
 /* ---- checking views at the start ---- */

@@ -168,6 +168,7 @@ static void job_json(const struct task *t, struct pfs_text *ret)
     char name[PFS_NAME_MAX] = "";
     const struct pfs_dataset *d = t->view->dataset;
     int64_t ran = pfs_engine_now() - t->started;
+    int permille = pfs_task_permille(t);
     if (t->kind == TASK_PLANE)
         pfs_dataset_name(d, t->at, name);
     PFS_AUTO_FREE char *path = t->kind == TASK_PLANE ? pfs_format("%s/%s/%s.tif", d->path, t->view->text, name) :
@@ -175,9 +176,9 @@ static void job_json(const struct task *t, struct pfs_text *ret)
     pfs_text_add(ret, "{\"path\": ");
     pfs_text_json(ret, path ? path + (*path == '/') : "");
     pfs_text_addf(ret, ", \"phase\": \"%s\", \"percent\": %.1f, \"waiters\": %d, \"eta\": ",
-                  t->cancel ? "running" : "queued", t->permille / 10.0, t->n_waiters);
-    if (t->permille > 0)
-        pfs_text_addf(ret, "%.1f}", (double)ran * (1000 - t->permille) / t->permille / 1000.0);
+                  t->cancel ? "running" : "queued", permille / 10.0, t->n_waiters);
+    if (permille > 0)
+        pfs_text_addf(ret, "%.1f}", (double)ran * (1000 - permille) / permille / 1000.0);
     else
         pfs_text_add(ret, "null}");
 }

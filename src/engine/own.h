@@ -9,8 +9,7 @@
 #include <pthread.h>
 
 enum {
-    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 32, FAILURES_KEPT = 256, ERRORS_KEPT = 1000,
-    KEY_TEXT_MAX = 1 << 16
+    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 64, FAILURES_KEPT = 256, ERRORS_KEPT = 1000
 };
 
 /* ---- threads.c: work that may wait for a disk ---- */
@@ -26,6 +25,19 @@ int pfs_configure(struct pfs_engine *e, struct pfs_err *err);
 int pfs_view_text(const struct pfs_engine *e, const struct pfs_dataset *d, const char *text, struct pfs_text *ret,
                   struct pfs_err *err);
 
+/* The same for an operator that learns from the view: it is told of the data set's nodata. */
+int pfs_operator_text(const struct pfs_engine *e, const struct pfs_view_on *v, const char *text, struct pfs_text *ret,
+                      struct pfs_err *err);
+
+/* ---- what is to be learnt of a stack ---- */
+struct learning {                    /* a model; strings are owned */
+    char *op;                        /* canonical step that merges */
+    char *teacher, *prior;           /* canonical steps: whose partials; whose model comes first ("": none) */
+    bool bands;                      /* a partial is of all bands of a (t, z) */
+    int steps;                       /* of the view's recipe that run before */
+    int64_t t, z, c;                 /* only the planes of these ordinals; -1: all */
+};
+
 /* ---- tasks ---- */
 enum task_kind { TASK_PLANE, TASK_REPORT };
 
@@ -40,6 +52,8 @@ struct task {                        /* a result being made; in the engine's tab
     bool cancelled, over;
     bool background;                 /* nobody asked for it yet: ahead.c */
     int permille;
+    struct pfs_waiter *before;       /* on another task that must be over first ... */
+    int before_share;                /* ... and is so many permille of this one */
     int64_t started;                 /* ms */
     struct chore chore;
     struct task *next;               /* in the table */
@@ -79,6 +93,7 @@ struct pfs_engine {
     struct admission *waiting;       /* jobs that wait for memory */
     struct reading_on reading;
     bool stopping;
+    struct batch *learning, *parked; /* batches at work; those that wait for what others learn */
 
     pthread_mutex_t chores_lock;
     pthread_cond_t chores_here;
@@ -98,6 +113,25 @@ void pfs_task_end(struct task *t, int code, const char *reason, struct pfs_pixel
 void pfs_task_unref(struct task *t);
 struct task *pfs_task_create(struct pfs_engine *e, enum task_kind kind, struct pfs_view_on *v, size_t size);
 bool pfs_task_unwanted(struct task *t);
+int pfs_task_permille(const struct task *t);                                    /* lock held */
+bool pfs_task_leave(struct pfs_engine *e, struct pfs_waiter *w);                /* lock held; as pfs_engine_leave */
+
+/* model.c: models of steps inside recipes. */
+int pfs_model_step(const struct pfs_recipe *r);         /* the step that needs one, -1: none */
+int pfs_gather_step(const struct pfs_recipe *r);        /* the step that takes several planes, -1: none */
+struct pfs_shape pfs_shape_before(const struct pfs_view_on *v, int steps);      /* what goes into step `steps` */
+/* The name under which a report on a model is kept, also what tasks and kept reports know it by. gives */
+char *pfs_learning_name(const struct learning *l);
+/* The model that the view's plane needs; lent parts of the view, the name is given. */
+int pfs_model_of(const struct pfs_view_on *v, struct pfs_at at, struct learning *ret);
+/* What is known of it now: true and its table (given) and hash. */
+bool pfs_model_known(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, struct pfs_blob *ret,
+                     struct pfs_hash *hash);
+
+/* report.c: make a model known as pfs_engine_report does; the learning is copied. */
+void pfs_engine_learn(struct pfs_engine *e, struct pfs_view_on *v, const struct learning *l, struct pfs_waiter *w);
+struct pfs_blob pfs_blob_copy(struct pfs_blob b);                               /* gives; data NULL without memory */
+int pfs_memory_file(const char *name, struct pfs_blob b);                       /* a descriptor, or -1 */
 
 /* plane.c. What a plane's state is, headers and remembered hashes read; the pixels are let go. */
 enum pfs_state pfs_plane_state(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);
@@ -106,16 +140,18 @@ void pfs_plane_in_background(struct pfs_engine *e, struct pfs_view_on *v, struct
 /* ahead.c: reading ahead. */
 void pfs_ahead_asked(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);              /* a plane is to be made */
 void pfs_ahead_made(struct pfs_engine *e, struct pfs_view_on *v);                                 /* a plane was made or read */
-void pfs_ahead_give_way(struct pfs_engine *e);            /* lock held: somebody wants something else */
+bool pfs_ahead_wanted(struct pfs_engine *e, const struct pfs_view_on *v);   /* lock held: one more plane may be made */
+void pfs_ahead_give_way(struct pfs_engine *e);                              /* lock held: somebody wants something else */
 
 /* failures.c: what failed a moment ago fails again at once. */
 uint64_t pfs_failure_of(const struct pfs_view_on *v, struct pfs_at at, const char *op);
 bool pfs_failure_known(struct pfs_engine *e, uint64_t what, int *code, struct pfs_err *err);
 void pfs_failure_add(struct pfs_engine *e, uint64_t what, int code, const char *reason, bool killed);
 
-/* key.c: the canonical text of the first `steps` steps of a view's plane, and its hash. */
+/* key.c: the canonical text of the first `steps` steps of a view's plane. model: the hash of what the step that needs one
+ * has learnt; NULL where that step is not among them. */
 int pfs_plane_text(const struct pfs_view_on *v, const struct pfs_located *l, struct pfs_hash content, struct pfs_at at,
-                   int steps, struct pfs_text *ret, struct pfs_err *err);
+                   int steps, const struct pfs_hash *model, struct pfs_text *ret, struct pfs_err *err);
 
 /* pixels.c. raw: takes the descriptor. */
 struct pfs_pixels *pfs_pixels_of_file(int fd, const struct pfs_located *l, const struct pfs_shape *shape);

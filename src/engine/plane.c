@@ -20,6 +20,10 @@ struct plane_task {
     struct pfs_located l;
     struct pfs_text text;            /* canonical, of the whole recipe */
     struct pfs_hash key;
+    struct pfs_waiter model_waiter;
+    struct pfs_blob model;           /* what one of the steps has learnt; data NULL: none needed, or not known yet */
+    struct pfs_hash model_hash;
+    int model_fd;
     struct pfs_entry *stage;         /* cached input, or NULL: the source */
     int from;                        /* first step still to run */
     struct pfs_draft *draft;
@@ -46,6 +50,9 @@ static void finish_with(struct plane_task *p, int code, const char *reason, stru
     pfs_draft_discard(p->draft);
     pfs_entry_unref(p->stage);
     pfs_text_finish(&p->text);
+    free(p->model.data);
+    if (p->model_fd >= 0)
+        close(p->model_fd);
     p->draft = NULL;
     p->stage = NULL;
     struct pfs_view_on *v = p->t.view;
@@ -125,6 +132,10 @@ static void job_progress(void *ctx, int permille)
 static int job_open(void *ctx, const char *name, int *ret_fd, struct pfs_err *err)
 {
     struct plane_task *p = ctx;
+    if (p->model_fd >= 0 && !strcmp(name, "model")) {
+        *ret_fd = fcntl(p->model_fd, F_DUPFD_CLOEXEC, 0);
+        return *ret_fd < 0 ? pfs_fail(err, EMFILE, "no descriptor for a model") : 0;
+    }
     if (p->stage && !strcmp(name, "stage")) {
         *ret_fd = fcntl(pfs_entry_fd(p->stage), F_DUPFD_CLOEXEC, 0);
         return *ret_fd < 0 ? pfs_fail(err, EMFILE, "no descriptor for a stage") : 0;
@@ -134,9 +145,16 @@ static int job_open(void *ctx, const char *name, int *ret_fd, struct pfs_err *er
     return pfs_open_source(p->t.e, p->t.view->dataset, name, ret_fd, err);
 }
 
+static void prepare(struct chore *c);
+
 static void cancel(struct task *t)
 {
-    pfs_job_cancel(&((struct plane_task *)t)->job);
+    struct plane_task *p = (struct plane_task *)t;
+    if (pfs_task_leave(t->e, &p->model_waiter)) {
+        t->chore.run = prepare;
+        pfs_chore_add(t->e, &t->chore);
+    } else if (p->job.e)
+        pfs_job_cancel(&p->job);
 }
 
 /* ---- before the job ---- */
@@ -166,9 +184,10 @@ static bool make_request(struct plane_task *p, int64_t offset, struct pfs_blob *
     const struct pfs_recipe *r = &p->t.view->recipe;
     struct pfs_text text = {0};
     struct pfs_input input = {.name = p->l.file->path, .series = p->l.series, .at = p->l.at, .shape = d->shape,
+                              .plane = p->t.at,
                               .version = pfs_hash64(&p->l.file->id, sizeof p->l.file->id, 0)};
     if (p->stage)
-        input = (struct pfs_input){.name = "stage", .series = -1, .offset = pfs_entry_head(p->stage),
+        input = (struct pfs_input){.name = "stage", .series = -1, .offset = pfs_entry_head(p->stage), .plane = p->t.at,
                                    .shape = p->from ? r->step[p->from - 1].out : d->shape};
     PFS_AUTO_FREE char **steps = pfs_array(r->n + 1, sizeof *steps);
     if (!steps)
@@ -176,7 +195,8 @@ static bool make_request(struct plane_task *p, int64_t offset, struct pfs_blob *
     for (int i = p->from; i < r->n; i++)
         steps[i - p->from] = r->step[i].text;
     struct pfs_work w = {.n_steps = r->n - p->from, .step = steps, .at = p->t.at, .offset = offset,
-                         .threads = threads_for(p->t.e), .n_inputs = 1, .input = &input};
+                         .threads = threads_for(p->t.e), .n_inputs = 1, .input = &input,
+                         .model = p->model_fd >= 0};
     pfs_dataset_info(d, &w.stack);
     pfs_work_put(&text, &w);
     return pfs_text_take(&text, ret);
@@ -243,7 +263,7 @@ static struct pfs_entry *find_stage(struct plane_task *p, struct pfs_hash conten
     for (int steps = n; steps >= 0; steps--) {
         PFS_AUTO_TEXT struct pfs_text text = {0};
         struct pfs_entry *entry;
-        if (pfs_plane_text(p->t.view, &p->l, content, p->t.at, steps, &text, err) < 0)
+        if (pfs_plane_text(p->t.view, &p->l, content, p->t.at, steps, p->model.data ? &p->model_hash : NULL, &text, err) < 0)
             return NULL;
         struct pfs_hash key = pfs_hash(text.s, text.n);
         bool found = (steps == n || pfs_entry_exists(e->cache, key)) && !pfs_entry_find(e->cache, key, text.s, &entry);
@@ -262,6 +282,37 @@ static struct pfs_entry *find_stage(struct plane_task *p, struct pfs_hash conten
     return NULL;
 }
 
+static void learnt(struct pfs_waiter *w, int code, const char *reason, struct pfs_pixels *pixels, struct pfs_blob table)
+{
+    struct plane_task *p = (struct plane_task *)((char *)w - offsetof(struct plane_task, model_waiter));
+    (void)pixels;
+    p->code = code;
+    strncpy(p->reason, reason ? reason : "", sizeof p->reason - 1);
+    if (!code) {
+        p->model = pfs_blob_copy(table);
+        p->model_hash = pfs_hash(table.data, table.size);
+    }
+    pfs_chore_add(p->t.e, &p->t.chore);
+}
+
+/* The model of the step that needs one: true when it is here, or there is no such step; else prepare comes again. */
+static bool have_model(struct plane_task *p)
+{
+    struct pfs_engine *e = p->t.e;
+    struct learning l;
+    if (p->model.data || pfs_model_of(p->t.view, p->t.at, &l) ||
+        pfs_model_known(e, p->t.view, p->t.at, &p->model, &p->model_hash))
+        return true;
+    p->model_waiter.done = learnt;
+    pthread_mutex_lock(&e->lock);
+    p->t.before = &p->model_waiter;
+    p->t.before_share = 950;
+    p->t.cancel = cancel;
+    pthread_mutex_unlock(&e->lock);
+    pfs_engine_learn(e, p->t.view, &l, &p->model_waiter);
+    return false;
+}
+
 static void prepare(struct chore *c)
 {
     struct plane_task *p = (struct plane_task *)((char *)c - offsetof(struct plane_task, t.chore));
@@ -273,7 +324,15 @@ static void prepare(struct chore *c)
         finish_with(p, -ECANCELED, "cancelled", NULL);
         return;
     }
+    if (p->code < 0) {
+        finish_with(p, p->code, p->reason, NULL);
+        return;
+    }
     int r = pfs_catalog_locate(e->catalog, d, p->t.at, true, &p->l, &err);
+    if (!r && !have_model(p))
+        return;
+    if (!r && p->model.data && p->model_fd < 0 && (p->model_fd = pfs_memory_file("planefs-model", p->model)) < 0)
+        r = pfs_fail(&err, EMFILE, "no descriptor for a model");
     if (!r && !p->t.view->recipe.n && p->l.extent.raw >= 0) {
         int fd = -1;
         struct pfs_pixels *pixels = NULL;
@@ -304,6 +363,7 @@ static struct task *plane_task(struct pfs_engine *e, struct pfs_view_on *v, stru
     *ret_fresh = !t && (t = pfs_task_create(e, TASK_PLANE, v, sizeof(struct plane_task)));
     if (*ret_fresh) {
         t->at = at;
+        ((struct plane_task *)t)->model_fd = -1;
         t->chore.run = prepare;
     }
     return t;
@@ -311,11 +371,13 @@ static struct task *plane_task(struct pfs_engine *e, struct pfs_view_on *v, stru
 
 void pfs_plane_in_background(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at)
 {
-    bool fresh;
+    bool fresh = false;
     pthread_mutex_lock(&e->lock);
-    struct task *t = plane_task(e, v, at, &fresh);
-    if (fresh)
+    struct task *t = pfs_ahead_wanted(e, v) ? plane_task(e, v, at, &fresh) : NULL;
+    if (fresh) {
         t->background = true;
+        e->reading.made++;
+    }
     pthread_mutex_unlock(&e->lock);
     if (fresh)
         pfs_chore_add(e, &t->chore);
@@ -355,13 +417,18 @@ static enum pfs_state no_memory(struct pfs_err *err)
 static enum pfs_state look_entry(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at,
                                  const struct pfs_located *l, struct pfs_pixels **ret, struct pfs_err *err)
 {
-    struct pfs_hash content;
+    struct pfs_hash content, model;
     struct pfs_entry *entry;
+    struct pfs_blob table = {0};
     PFS_AUTO_TEXT struct pfs_text text = {0};
+    bool learns = pfs_model_step(&v->recipe) >= 0;
+    if (learns && !pfs_model_known(e, v, at, &table, &model))
+        return PFS_COLD;
+    free(table.data);
     int r = pfs_catalog_content(e->catalog, v->dataset, l, PFS_REMEMBERED, &content, err);
     if (r == -EAGAIN)
         return PFS_COLD;
-    if (r < 0 || pfs_plane_text(v, l, content, at, v->recipe.n, &text, err) < 0)
+    if (r < 0 || pfs_plane_text(v, l, content, at, v->recipe.n, learns ? &model : NULL, &text, err) < 0)
         return PFS_ERROR;
     struct pfs_hash key = pfs_hash(text.s, text.n);
     if (!pfs_entry_exists(e->cache, key) || pfs_entry_find(e->cache, key, text.s, &entry))
@@ -381,7 +448,7 @@ enum pfs_state pfs_engine_look(struct pfs_engine *e, struct pfs_view_on *v, stru
         return PFS_ERROR;
     pthread_mutex_lock(&e->lock);
     struct task *t = pfs_task_find(e, TASK_PLANE, v, at, NULL);
-    *percent = t ? t->permille / 10 : 0;
+    *percent = t ? pfs_task_permille(t) / 10 : 0;
     pthread_mutex_unlock(&e->lock);
     if (t)
         return PFS_RUNNING;

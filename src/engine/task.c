@@ -68,6 +68,13 @@ void pfs_task_unref(struct task *t)
     free(t);
 }
 
+int pfs_task_permille(const struct task *t)
+{
+    const struct task *before = t->before ? t->before->task : NULL;
+    int share = t->before ? t->before_share : 0;
+    return before ? share * pfs_task_permille(before) / 1000 : share + (1000 - share) * t->permille / 1000;
+}
+
 static void take_out(struct task *t)
 {
     for (struct task **at = &t->e->tasks; *at; at = &(*at)->next)
@@ -103,14 +110,11 @@ void pfs_task_end(struct task *t, int code, const char *reason, struct pfs_pixel
     pfs_task_unref(t);
 }
 
-bool pfs_engine_leave(struct pfs_engine *e, struct pfs_waiter *w)
+bool pfs_task_leave(struct pfs_engine *e, struct pfs_waiter *w)
 {
-    pthread_mutex_lock(&e->lock);
     struct task *t = w->task;
-    if (!t) {
-        pthread_mutex_unlock(&e->lock);
+    if (!t)
         return false;
-    }
     for (struct pfs_waiter **at = &t->waiters; *at; at = &(*at)->next)
         if (*at == w) {
             *at = w->next;
@@ -123,6 +127,13 @@ bool pfs_engine_leave(struct pfs_engine *e, struct pfs_waiter *w)
         if (t->cancel)
             t->cancel(t);
     }
-    pthread_mutex_unlock(&e->lock);
     return true;
+}
+
+bool pfs_engine_leave(struct pfs_engine *e, struct pfs_waiter *w)
+{
+    pthread_mutex_lock(&e->lock);
+    bool left = pfs_task_leave(e, w);
+    pthread_mutex_unlock(&e->lock);
+    return left;
 }

@@ -115,6 +115,7 @@ struct pfs_registry {
     struct pfs_registry_op *op;
     struct pfs_registry_view *view;
     struct pfs_registry_driver *driver;
+    char *algebra;                   /* whose linear algebra: results may differ in their last bits between two of them */
 };
 
 void pfs_registry_put(struct pfs_text *t, const struct pfs_registry *r);

@@ -73,6 +73,7 @@ void pfs_registry_put(struct pfs_text *t, const struct pfs_registry *r)
         pfs_put_str(t, r->driver[i].doc);
         pfs_put_u32(t, r->driver[i].rev);
     }
+    pfs_put_str(t, r->algebra);
 }
 
 int pfs_registry_get(struct pfs_blob b, struct pfs_registry *ret, struct pfs_err *err)
@@ -94,6 +95,7 @@ int pfs_registry_get(struct pfs_blob b, struct pfs_registry *ret, struct pfs_err
         ret->n_drivers = (int)n;
     for (int i = 0; !r.bad && i < ret->n_drivers; i++)
         get_driver(&r, &ret->driver[i]);
+    ret->algebra = pfs_get_copy(&r);
     int e = pfs_record_end(&r, "registry", err);
     if (e)
         pfs_registry_finish(ret);
@@ -131,5 +133,6 @@ void pfs_registry_finish(struct pfs_registry *r)
     free(r->op);
     free(r->view);
     free(r->driver);
+    free(r->algebra);
     *r = (struct pfs_registry){0};
 }

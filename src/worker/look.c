@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 
 #include <planefs/hash.h>
+#include <planefs/kernels/linalg.h>
 #include <planefs/mem.h>
 
 #include <errno.h>
@@ -86,7 +87,7 @@ int worker_describe(struct worker *w, struct pfs_blob request, int64_t *ret_leng
     struct pfs_registry r = {0};
     struct pfs_text t = {0};
     (void)request;
-    bool ok = describe_ops(&r) && describe_views(&r) && describe_drivers(&r);
+    bool ok = describe_ops(&r) && describe_views(&r) && describe_drivers(&r) && (r.algebra = strdup(pfs_linalg_name()));
     if (ok)
         pfs_registry_put(&t, &r);
     pfs_registry_finish(&r);
