@@ -11,11 +11,12 @@ static bool literal(const struct pfs_part *part)
     return part->n == 1 && part->token[0].var == PFS_LITERAL;
 }
 
-/* Literal parts first, then more literal text first: "{view}.ome.tif" is asked before "{view}.tif". */
+/* Literal parts first, as they are declared; then more literal text first: "{view}.ome.tif" is asked before
+ * "{view}.tif". */
 static bool before(const struct pfs_branch *a, const struct pfs_branch *b)
 {
-    if (literal(&a->part) != literal(&b->part))
-        return literal(&a->part);
+    if (literal(&a->part) || literal(&b->part))
+        return literal(&a->part) && !literal(&b->part);
     return pfs_part_literal(&a->part) > pfs_part_literal(&b->part);
 }
 

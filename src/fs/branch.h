@@ -11,7 +11,7 @@
 struct pfs_branch {
     struct pfs_part part;
     struct pfs_branch *parent;            /* NULL: the dataset's own folder */
-    struct pfs_branch **child;            /* literal ones first, then those with more literal text */
+    struct pfs_branch **child;            /* literal ones first, then those with more literal text first */
     int n_children;
     const struct pfs_kind *kind;          /* a file of this kind; NULL: a folder */
     bool listed;                          /* something listed lies here or beneath */

@@ -23,7 +23,7 @@ static int only_variable(const struct pfs_part *part)
     return var;
 }
 
-static bool shown(const struct pfs_branch *b, const struct pfs_dataset *d)
+static bool is_shown(const struct pfs_branch *b, const struct pfs_dataset *d)
 {
     bool times = d->shape.t > 1;
     return b->listed && !(b->times && !times) && !(b->timeless && times) && pfs_branch_applies(b, d);
@@ -31,7 +31,7 @@ static bool shown(const struct pfs_branch *b, const struct pfs_dataset *d)
 
 static int64_t extent(const struct pfs_tree *t, const struct pfs_branch *b, const struct pfs_dataset *d)
 {
-    if (!shown(b, d))
+    if (!is_shown(b, d))
         return 0;
     switch (only_variable(&b->part)) {
     case PFS_LITERAL: return 1;

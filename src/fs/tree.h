@@ -64,7 +64,15 @@ int pfs_tree_stat(struct pfs_tree *t, struct pfs_node node, bool wait, struct st
 int pfs_tree_stat_name(struct pfs_tree *t, struct pfs_node node, const struct pfs_name *name, struct stat *ret,
                        struct pfs_err *err);
 
-/* For tree.c and list.c. */
+/* For the files of the tree itself. */
+int pfs_tree_give(struct pfs_tree *t, const struct pfs_place *wanted, uint64_t index, struct pfs_node *ret,
+                  struct pfs_err *err);
+/* A name in a folder of a data set, tried against the branches in order. */
+int pfs_tree_lookup_inside(struct pfs_tree *t, struct pfs_node folder, const char *name, bool wait,
+                           struct pfs_node *ret, struct pfs_err *err);
+/* The view a file of this kind shows at this place. gives a reference */
+int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait,
+                  struct pfs_view_on **ret, struct pfs_err *err);
 bool pfs_vars_exist(const struct pfs_dataset *d, const struct pfs_vars *vars);
 bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n);
 int pfs_tree_enter(struct pfs_tree *t, struct pfs_node folder, const struct pfs_branch *b, const char *name, bool wait,

@@ -1,8 +1,8 @@
 /* The list of waiting requests and the thread that looks after them.
  *
  * A pending signal counts when it is not blocked and not ignored: INT, TERM, HUP and QUIT in any case (a program that
- * catches them wants to hear of them), others only where their default is to end the process. SIGKILL counts always; the
- * kernel sets it on every thread of a process that a signal ends. */
+ * catches them wants to hear of them), others only where their default is to end the process. SIGKILL counts always;
+ * the kernel sets it on every thread of a process that a signal ends. */
 #include "fs/watch.h"
 
 #include <errno.h>
