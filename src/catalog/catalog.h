@@ -38,6 +38,8 @@ struct pfs_dataset {
     double *wavelength;
     bool has_nodata;
     double nodata;
+    uint8_t *geo;                    /* GeoTIFF tags as in struct pfs_series */
+    size_t n_geo;
     bool spread;                     /* planes lie in several files, and some may be missing */
     bool sections;                   /* a section stack: every file holds one (t, z) or one (t, z, c) */
     bool file_channels;              /* sections whose files each hold all channels */

@@ -40,6 +40,7 @@ void pfs_dataset_unref(struct pfs_dataset *d)
         free(d->band_name[i]);
     free(d->band_name);
     free(d->wavelength);
+    free(d->geo);
     free(d->file);
     free(d->info);
     free(d->model);

@@ -55,6 +55,17 @@ static bool copy_bands(struct pfs_dataset *d, const struct pfs_series *s)
     return true;
 }
 
+static bool copy_geo(struct pfs_dataset *d, const struct pfs_series *s)
+{
+    if (!s->n_geo)
+        return true;
+    if (!(d->geo = malloc(s->n_geo)))
+        return false;
+    memcpy(d->geo, s->geo, s->n_geo);
+    d->n_geo = s->n_geo;
+    return true;
+}
+
 static bool take_series(struct pfs_dataset *d, const struct pfs_probe *probe, int series)
 {
     const struct pfs_series *s = &probe->series[series].s;
@@ -68,7 +79,7 @@ static bool take_series(struct pfs_dataset *d, const struct pfs_probe *probe, in
     d->nodata = s->nodata;
     memcpy(d->format, s->format, sizeof d->format);
     memcpy(d->compression, s->compression, sizeof d->compression);
-    return d->own->file_planes > 0;
+    return d->own->file_planes > 0 && copy_geo(d, s);
 }
 
 struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,

@@ -205,15 +205,15 @@ int64_t pfs_tiff_dims_product(const struct pfs_tiff_dims *d)
 /* ---- resolution ---- */
 
 /* Pixels per unit, 0 when it is not said. *within: how far, as a fraction, the number may be from what was meant: a
- * writer with a fixed denominator has cut it to a whole numerator, another found the nearest fraction there is. */
+ * writer with a fixed denominator, or with the largest there is, has cut it to a whole numerator. */
 static double resolution(struct pfs_tiff_file *f, const struct pfs_tiff_directory *d, uint16_t tag, double *within)
 {
     const struct pfs_tiff_entry *e = pfs_tiff_entry(d, tag, 0);
     uint64_t v[2] = {0, 0};
     if (!e || pfs_tiff_rational(f, e, v, NULL) < 0 || !v[0] || !v[1])
         return 0;
-    bool fixed = v[1] >= 1000 && v[1] % 1000 == 0;
-    *within = fixed ? fmax(fmin(1 / (double)v[0], 1e-4), 1e-8) : 1e-8;
+    bool cut = (v[1] >= 1000 && v[1] % 1000 == 0) || v[1] >> 31;
+    *within = cut ? fmin(1 / (double)v[0], 1e-4) : v[0] >> 31 ? fmin(1 / (double)v[1], 1e-4) : 1e-12;
     return (double)v[0] / (double)v[1];
 }
 

@@ -420,9 +420,104 @@ static void calibrations(void **state)
     check_voxel(calibration(NULL, RESUNIT_INCH, 25400, 25400), 0, 1, 1, "um");
     check_voxel(calibration(NULL, RESUNIT_INCH, 300, 300), 0, 0, 0, "");
     check_voxel(calibration(NULL, RESUNIT_NONE, 1, 1), 0, 0, 0, "");
+    check_voxel(calibration("ImageJ=1.5\nunit=nm\nspacing=0.39999999999999974\n", 1, 1, 1), 0.4, 1, 1, "nm");
     assert_true(calibration("ImageJ=1.5\nfinterval=250\ntunit=ms\n", 1, 1, 1).interval == 0.25);
     assert_true(calibration("ImageJ=1.5\nmin=5\nmax=5\n", 1, 1, 1).range[1] == 0);
     assert_true(calibration("ImageJ=1.5\nmin=inf\nmax=5\n", 1, 1, 1).range[1] == 0);
+}
+
+/* A directory whose resolution is that fraction: the decimal that was meant. */
+static void rationals(void **state)
+{
+    static const struct { uint32_t fraction[2]; double voxel; } cases[] = {
+        {{65472062, 4294967295u}, 65.6}, {{4294967295u, 429496730}, 0.1}, {{15243, 1000000}, 65.6},
+        {{2857142, 1000000}, 0.35},      {{1911899, 1000}, 0.00052304},   {{10623103, 1000000}, 0.09413445},
+        {{1, 3}, 3},                     {{3, 1}, 1.0 / 3},               {{12345, 6789}, 6789.0 / 12345},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct made m = page(0);
+        m.description = "ImageJ=1.5\nunit=mm\n";
+        int fd = memory_file();
+        TIFF *t = TIFFFdOpen(dup(fd), "made", "wl");
+        TIFFSetField(t, TIFFTAG_XRESOLUTION, 77.0);
+        TIFFSetField(t, TIFFTAG_YRESOLUTION, 77.0);
+        write_page(t, &m);
+        TIFFClose(t);
+        uint32_t at, where;
+        uint16_t n, tag;
+        assert_int_equal(pread(fd, &at, 4, 4), 4);
+        assert_int_equal(pread(fd, &n, 2, at), 2);
+        for (at += 2; n--; at += 12) {
+            assert_int_equal(pread(fd, &tag, 2, at), 2);
+            assert_int_equal(pread(fd, &where, 4, at + 8), 4);
+            if (tag == TIFFTAG_XRESOLUTION || tag == TIFFTAG_YRESOLUTION)
+                assert_int_equal(pwrite(fd, cases[i].fraction, 8, where), 8);
+        }
+        struct pfs_source *s = open_ok(fd);
+        double voxel = s->series[0].shape.cal.voxel[2];
+        if (fabs(voxel - cases[i].voxel) > 1e-11 * voxel || (i < 7 && voxel != cases[i].voxel))
+            fail_msg("%u / %u is %.17g", cases[i].fraction[0], cases[i].fraction[1], voxel);
+        pfs_source_close(s);
+        close(fd);
+    }
+}
+
+/* ImageJ writes the display range of signed samples with 32768 added. */
+static void signed_range(void **state)
+{
+    struct made m = page(0);
+    (void)state;
+    m.format = SAMPLEFORMAT_INT;
+    m.description = "ImageJ=1.53t\nmin=32668.0\nmax=33768.0\n";
+    int fd = write_pages("wl", &m, 1);
+    struct pfs_source *s = open_ok(fd);
+    assert_true(s->series[0].shape.cal.range[0] == -100 && s->series[0].shape.cal.range[1] == 1000);
+    pfs_source_close(s);
+    close(fd);
+    m.format = SAMPLEFORMAT_UINT;
+    fd = write_pages("wl", &m, 1);
+    s = open_ok(fd);
+    assert_true(s->series[0].shape.cal.range[0] == 32668);
+    pfs_source_close(s);
+    close(fd);
+}
+
+/* Georeferencing is carried as it is, in little-endian order; tags of another type than GeoTIFF's are not. */
+static void georeference(void **state)
+{
+    static const TIFFFieldInfo info[] = {
+        {33550, -1, -1, TIFF_DOUBLE, FIELD_CUSTOM, 1, 1, (char *)"scale"},
+        {33922, -1, -1, TIFF_SHORT, FIELD_CUSTOM, 1, 1, (char *)"tie of a wrong type"},
+        {34735, -1, -1, TIFF_SHORT, FIELD_CUSTOM, 1, 1, (char *)"keys"},
+        {34737, -1, -1, TIFF_ASCII, FIELD_CUSTOM, 1, 0, (char *)"text"},
+        {42113, -1, -1, TIFF_ASCII, FIELD_CUSTOM, 1, 0, (char *)"nodata"}};
+    static const uint8_t want[] = "\x0e\x83\x0c\0\3\0\0\0" "\0\0\0\0\0\0\xe0\x3f" "\0\0\0\0\0\0\xe0\x3f"
+        "\0\0\0\0\0\0\0\0" "\xaf\x87\3\0\4\0\0\0\1\0\1\0\0\0\0\4" "\xb1\x87\2\0\4\0\0\0WGS\0"
+        "\x81\xa4\2\0\6\0\0\0-9999";
+    const double scale[3] = {0.5, 0.5, 0};
+    const uint16_t keys[4] = {1, 1, 0, 1024}, tie[2] = {1, 2};
+    (void)state;
+    for (int big = 0; big < 2; big++) {
+        int fd = memory_file();
+        struct made m = page(0);
+        TIFFSetWarningHandler(NULL);
+        TIFF *t = TIFFFdOpen(dup(fd), "made", big ? "wb" : "wl");
+        TIFFMergeFieldInfo(t, info, 5);
+        TIFFSetField(t, 33550, 3, scale);
+        TIFFSetField(t, 33922, 2, tie);
+        TIFFSetField(t, 34735, 4, keys);
+        TIFFSetField(t, 34737, "WGS");
+        TIFFSetField(t, 42113, "-9999");
+        write_page(t, &m);
+        TIFFClose(t);
+        struct pfs_source *s = open_ok(fd);
+        assert_int_equal(s->series[0].n_geo, sizeof want);
+        assert_memory_equal(s->series[0].geo, want, sizeof want);
+        assert_true(s->series[0].has_nodata && s->series[0].nodata == -9999);
+        pfs_source_close(s);
+        close(fd);
+    }
 }
 
 int main(void)
@@ -433,6 +528,7 @@ int main(void)
         cmocka_unit_test(many_images), cmocka_unit_test(beyond_4_gib), cmocka_unit_test(one_directory_cut),
         cmocka_unit_test(shaped), cmocka_unit_test(metamorph),
         cmocka_unit_test(lsm), cmocka_unit_test(volume), cmocka_unit_test(calibrations),
+        cmocka_unit_test(rationals), cmocka_unit_test(signed_range), cmocka_unit_test(georeference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
