@@ -173,11 +173,11 @@ static const uint8_t *view(struct window *w, int64_t off, int64_t need)
     return w->data;
 }
 
-/* Where the next record may begin, at or behind off; the end when nowhere. */
+/* Where the next record may begin, at or behind off; the end when nowhere. The file may have grown behind `end`. */
 static int64_t next_record(struct window *w, int64_t off, int64_t end)
 {
     const uint8_t *p;
-    while ((p = view(w, off, sizeof record_magic))) {
+    while (off < end && (p = view(w, off, sizeof record_magic))) {
         int64_t left = w->at + w->n - off;
         const uint8_t *hit = memmem(p, (size_t)left, record_magic, sizeof record_magic);
         if (hit)
@@ -191,7 +191,7 @@ static void scan(struct window *w, const struct pfs_ledger_file *f, pfs_record_f
 {
     int64_t off = PFS_LEDGER_HEAD;
     const uint8_t *p;
-    while ((p = view(w, off, PFS_RECORD_HEAD))) {
+    while (off + PFS_RECORD_HEAD <= f->end && (p = view(w, off, PFS_RECORD_HEAD))) {
         struct record r;
         const uint8_t *data = NULL;
         bool good = get_record(p, f->nonce, &r) && r.n <= f->end - off - PFS_RECORD_HEAD;
