@@ -44,6 +44,7 @@ enum {
     PFS_OP_FLOAT   = 1,       /* `plane` wants float32 input (else the input's own type) */
     PFS_OP_INPLACE = 2,       /* `plane` may be called with out == in[0] (same type and shape) */
     PFS_OP_TABLES  = 4,       /* uses context->tables */
+    PFS_OP_MASK    = 8,       /* uses context->mask */
 };
 
 /* What a result is made of: single planes, all bands of one (t, z), or all planes along an axis. */

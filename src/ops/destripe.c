@@ -294,7 +294,7 @@ const struct pfs_op pfs_op_destripe = {
     .name = "destripe", .doc = "takes out stripes of several widths along one axis",
     .paper = "Kreinin, Gunn, Chklovskii, Wu: High-fidelity image restoration of large 3D electron microscopy volume, "
              "bioRxiv 2023.09.14.557785",
-    .rev = 1, .flags = PFS_OP_FLOAT | PFS_OP_INPLACE,
+    .rev = 1, .flags = PFS_OP_FLOAT | PFS_OP_INPLACE | PFS_OP_MASK,
     .params = params, .n_params = sizeof params / sizeof *params, .params_size = sizeof(struct destripe_params),
     .depends = destripe_depends, .plane = destripe_plane, .memory = destripe_memory,
 };

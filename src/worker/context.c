@@ -17,7 +17,7 @@ int worker_context(struct worker *w, const struct pfs_stack_info *s, const struc
     const struct pfs_tables *tables = NULL;
     const struct pfs_typed *mask = NULL;
     int e = any_step(r, PFS_OP_TABLES) ? worker_tables(w, s, &tables, err) : 0;
-    if (!e && r->n > 0)
+    if (!e && any_step(r, PFS_OP_MASK))
         e = worker_mask(w, s, &mask, err);
     *cx = (struct pfs_context){.y0 = s->origin[1], .x0 = s->origin[2], .source = s->shape.type, .bits = s->bits,
                                .tables = tables, .mask = mask, .threads = threads > 0 ? threads : 1};

@@ -61,6 +61,13 @@ static void drop_tables(struct worker *w)
     w->info = w->model = NULL;
 }
 
+/* A table or mask that is not there: the view is, so reading it fails and finding it does not. */
+static int absent(int e, const char *what, struct pfs_err *err)
+{
+    struct pfs_err why = err ? *err : (struct pfs_err){0};
+    return e == -ENOENT ? pfs_fail(err, EIO, "%s: %.180s", what, why.text) : e;
+}
+
 int worker_tables(struct worker *w, const struct pfs_stack_info *s, const struct pfs_tables **ret, struct pfs_err *err)
 {
     *ret = NULL;
@@ -76,7 +83,7 @@ int worker_tables(struct worker *w, const struct pfs_stack_info *s, const struct
         if (e) {
             w->tables = NULL;
             drop_tables(w);
-            return e;
+            return absent(e, "background tables", err);
         }
         memcpy(w->tables_version, s->version, sizeof w->tables_version);
     }
@@ -141,7 +148,7 @@ int worker_mask(struct worker *w, const struct pfs_stack_info *s, const struct p
             e = pfs_fail(err, ENOMEM, "no memory for a mask");
         if (e) {
             drop_mask(w);
-            return e;
+            return absent(e, "mask", err);
         }
         w->mask_version = s->version[2];
     }

@@ -159,14 +159,18 @@ static bool any_depends(const struct pfs_recipe_steps *r)
     return false;
 }
 
+struct common { uint64_t mask, trouble; };       /* hashes; 0: none */
+
 /* What a step adds at a section. The mask is the same for all of them: it enters by its hash, not through the step. A
  * section that cannot be made gets a digest too: its own job will say why. */
-static uint64_t digest(const struct pfs_step *s, const struct pfs_context *cx, uint64_t mask)
+static uint64_t digest(const struct pfs_step *s, const struct pfs_context *cx, struct common all)
 {
     PFS_AUTO_TEXT struct pfs_text t = {0};
     struct pfs_err err = {0};
-    if (mask)
-        pfs_text_addf(&t, "mask=%016llx ", (unsigned long long)mask);
+    if (all.trouble)
+        pfs_text_addf(&t, "trouble=%016llx ", (unsigned long long)all.trouble);
+    if (all.mask && s->op->flags & PFS_OP_MASK)
+        pfs_text_addf(&t, "mask=%016llx ", (unsigned long long)all.mask);
     if (s->op->depends && s->op->depends(s->params, cx, &t, &err))
         pfs_text_addf(&t, "error=%d %s", err.code, err.text);
     return t.n ? pfs_hash64(t.s, t.n, 0) : 0;
@@ -176,15 +180,15 @@ static int digests(struct worker *w, const struct pfs_stack_info *stack, const s
                    struct pfs_recipe *r, struct pfs_err *err)
 {
     struct worker_context c;
-    uint64_t mask = 0;
-    if (!any_depends(steps) && !(steps->n && *stack->mask))
+    struct common all = {0};
+    if (!any_depends(steps))
         return 0;
     struct pfs_err why = {0};
     int e = worker_context(w, stack, steps, 1, &c, &why);   /* bad tables: the planes themselves will say so */
     if (e)
-        mask = pfs_hash64(why.text, strlen(why.text), 2) | 1;
+        all.trouble = pfs_hash64(why.text, strlen(why.text), 2) | 1;
     else if (c.cx.mask)
-        mask = pfs_hash64(c.cx.mask->px, (size_t)c.cx.mask->h * (size_t)c.cx.mask->row, 1) | 1;
+        all.mask = pfs_hash64(c.cx.mask->px, (size_t)c.cx.mask->h * (size_t)c.cx.mask->row, 1) | 1;
     c.cx.mask = NULL;
     if (!(r->digest = pfs_array(stack->shape.z * steps->n, sizeof *r->digest)))
         return pfs_fail(err, ENOMEM, "no memory for digests");
@@ -192,7 +196,7 @@ static int digests(struct worker *w, const struct pfs_stack_info *stack, const s
     for (int64_t z = 0; z < stack->shape.z; z++) {
         worker_context_at(&c, (struct pfs_at){.z = z});
         for (int i = 0; i < steps->n; i++)
-            any |= r->digest[z * steps->n + i] = digest(&steps->step[i], &c.cx, mask);
+            any |= r->digest[z * steps->n + i] = digest(&steps->step[i], &c.cx, all);
         worker_progress(w, (int)(1000 * z / stack->shape.z));
     }
     r->n_digest = any ? stack->shape.z : 0;

@@ -87,7 +87,7 @@ static void resolves(void **state)
     expect_error(PFS_RESOLVE, &t, ENOENT, "did you mean \"nodata\"");
 }
 
-/* A mask is part of what every result depends on: its content, not its name. */
+/* A mask is part of what a destriped plane depends on, and only that: its content, not its name. */
 static void the_mask_is_in_the_digest(void **state)
 {
     struct pfs_stack_info s = stack_info();
@@ -96,19 +96,22 @@ static void the_mask_is_in_the_digest(void **state)
     lend_text("b.synth", "planefs-synthetic 1\ny=40\nx=50\nlevel=0\ntexture=0\nnoise=0\nstripes=0\nbackground=0\n");
     lend_text("c.synth", "planefs-synthetic 1\ny=41\nx=50\n");
     s.mask = (char *)(uintptr_t)"a.synth";
-    struct pfs_recipe a = resolve(&s, "stats");
+    struct pfs_recipe a = resolve(&s, "destripe");
     s.mask = (char *)(uintptr_t)"b.synth";
-    struct pfs_recipe b = resolve(&s, "stats"), again = resolve(&s, "stats");
+    struct pfs_recipe b = resolve(&s, "destripe"), again = resolve(&s, "destripe");
     assert_true(a.n_digest == 3 && a.digest[0] == a.digest[1] && a.digest[0] && b.digest[0]);
     assert_true(a.digest[0] != b.digest[0] && b.digest[0] == again.digest[0]);
     assert_int_equal(asked("b.synth"), 1);                    /* kept */
     s.version[2]++;
     pfs_recipe_finish(&again);
-    again = resolve(&s, "stats");
+    again = resolve(&s, "destripe");
     assert_int_equal(asked("b.synth"), 2);                    /* another version: read again */
     s.mask = (char *)(uintptr_t)"c.synth";                   /* of another size: the planes will say so */
-    struct pfs_recipe c = resolve(&s, "stats");
+    struct pfs_recipe c = resolve(&s, "destripe");
     assert_true(c.n_digest == 3 && c.digest[0] != a.digest[0] && c.digest[0] != b.digest[0]);
+    struct pfs_recipe d = resolve(&s, "stats");
+    assert_int_equal(d.n_digest, 0);
+    pfs_recipe_finish(&d);
     pfs_recipe_finish(&a);
     pfs_recipe_finish(&b);
     pfs_recipe_finish(&c);
