@@ -179,7 +179,8 @@ static void check_dataset(struct parsing *p, const struct pfs_config_section *s)
 static void check_view(struct parsing *p, const struct pfs_config_section *s)
 {
     p->line = s->line;
-    if (!pfs_config_value(s, "recipe"))
+    const char *recipe = pfs_config_value(s, "recipe");
+    if (!recipe || !*recipe)
         fail(p, "a view needs recipe = invert | destripe | ... :", s->name);
     else if (!*s->name || strpbrk(s->name, "/@=,") || *s->name == '.' || strlen(s->name) > 64)
         fail(p, "a view's name has no '/', '@', '=' or ',' and at most 64 letters:", s->name);

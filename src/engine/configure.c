@@ -210,13 +210,34 @@ static int try_view(struct pfs_engine *e, const struct pfs_config_section *s, st
     return r;
 }
 
-/* The line to blame: that of the key whose name the reason quotes, else the section's. */
+static bool in_name(char c)
+{
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Is the name a word of the reason, hints at other names left aside? */
+static bool says(const char *reason, const char *name)
+{
+    const char *hint = strstr(reason, "; did you mean"), *end = hint ? hint : reason + strlen(reason);
+    size_t n = strlen(name);
+    for (const char *at = reason; n && (at = strstr(at, name)) && at < end; at += n)
+        if ((at == reason || !in_name(at[-1])) && !in_name(at[n]))
+            return true;
+    return false;
+}
+
+/* The line to blame: that of the key which the reason names, else that of the recipe. */
 static int line_of(const struct pfs_config_section *s, const char *reason)
 {
-    for (int i = 0; i < s->n; i++)
-        if (strstr(reason, s->key[i].name))
+    int line = s->line;
+    for (int i = 0; i < s->n; i++) {
+        const char *dot = strchr(s->key[i].name, '.');
+        if (says(reason, dot ? dot + 1 : s->key[i].name))
             return s->key[i].line;
-    return s->line;
+        if (!strcmp(s->key[i].name, "recipe"))
+            line = s->key[i].line;
+    }
+    return line;
 }
 
 static int check_view(struct pfs_engine *e, const struct pfs_config_section *s, struct pfs_err *err)
@@ -225,6 +246,8 @@ static int check_view(struct pfs_engine *e, const struct pfs_config_section *s, 
     for (int i = 0; i < e->registry.n_views; i++)
         if (!strcmp(e->registry.view[i].name, s->name))
             return pfs_fail(err, EINVAL, "%s:%d: %.64s is the name of a built-in view", e->config->file, s->line, s->name);
+    if (e->o.taken && e->o.taken(s->name))
+        return pfs_fail(err, EINVAL, "%s:%d: %.64s is what other files are named", e->config->file, s->line, s->name);
     if (try_view(e, s, &why) < 0)
         return pfs_fail(err, EINVAL, "%s:%d: %.180s", e->config->file, line_of(s, why.text), why.text);
     return 0;

@@ -71,6 +71,7 @@ struct pfs_engine_options {
     int cores;                       /* threads a single big plane may use */
     /* The header that makes a cached plane a finished TIFF: bytes in front of its pixels. */
     int (*head)(const struct pfs_shape *shape, const char *text, struct pfs_text *ret, struct pfs_err *err);
+    bool (*taken)(const char *name);   /* names no view can have, because files or folders do; NULL: none */
 };
 
 int pfs_engine_create(const struct pfs_engine_options *o, struct pfs_engine **ret, struct pfs_err *err);

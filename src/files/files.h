@@ -51,6 +51,9 @@ struct pfs_kind {
 
 extern const struct pfs_kind *const pfs_kinds[];    /* NULL-terminated, from files.def */
 
+/* Does the path of some kind begin with this name, so that no view can have it? */
+bool pfs_kind_begins(const char *name);
+
 /* Is this kind there for this dataset at all (pca only with bands ...)? */
 bool pfs_kind_applies(const struct pfs_kind *k, const struct pfs_dataset *d);
 

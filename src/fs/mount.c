@@ -248,6 +248,7 @@ static int serve(struct service *s)
     fuse_set_log_func(listen_to_fuse);
     struct pfs_engine_options engine = s->o->engine;
     engine.head = pfs_entry_header;
+    engine.taken = pfs_kind_begins;
     if (!m || pfs_engine_create(&engine, &e, &err)) {
         complain(m ? &err : &(struct pfs_err){ENOMEM, "no memory"});
         free(m);
