@@ -11,6 +11,8 @@ static const char intro[] =
     "Several are joined by ',', the numbers of a list by ':'. of=VIEW makes a report, preview, projection, pca or\n"
     "segmentation work on another view; roi=y:x:h:w serves a part. A wrong key or value is \"No such file\".\n"
     "NAME.error beside any name says why it is not there or cannot be read; it is never listed.\n"
+    "Defaults are those for 16-bit and float sources. For 8-bit sources an intensity is worth 1/257 of them, and\n"
+    "1/intensity^2 257 times 257 times as much.\n"
     "\n";
 
 static void add_padded(struct pfs_text *t, const char *s, int width)
