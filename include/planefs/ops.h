@@ -73,11 +73,11 @@ struct pfs_parts {            /* partials in the order they are merged: band by 
     int (*next)(struct pfs_parts *p, struct pfs_blob *ret, struct pfs_err *err);
 };
 
-struct pfs_along {            /* folding the planes along an axis, in order; pixels close together */
+struct pfs_along {            /* folding the planes along an axis, in order; pixels close together, the same ones each time */
     size_t (*room)(enum pfs_type type);               /* bytes of state a pixel */
-    void (*begin)(enum pfs_type type, void *state, int64_t pixels);
+    void (*begin)(const void *p, enum pfs_type type, void *state, int64_t pixels);
     void (*add)(const void *p, enum pfs_type type, void *state, const void *px, int64_t pixels);
-    void (*end)(enum pfs_type type, const void *state, int64_t planes, void *out, int64_t pixels);
+    void (*end)(const void *p, enum pfs_type type, const void *state, int64_t planes, void *out, int64_t pixels);
 };
 
 struct pfs_op {

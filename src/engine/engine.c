@@ -93,6 +93,8 @@ void pfs_engine_destroy(struct pfs_engine *e)
     }
     while (e->n_views)
         pfs_view_unref(e->view[--e->n_views]);
+    for (int i = 0; i < GATHERED_KEPT; i++)
+        free(e->gathered[i].text);
     for (int i = 0; i < ERRORS_KEPT; i++) {
         free(e->noted[i].path);
         free(e->noted[i].reason);

@@ -45,6 +45,7 @@ struct pfs_waiter {
     void (*done)(struct pfs_waiter *w, int code, const char *reason, struct pfs_pixels *pixels, struct pfs_blob table);
     struct pfs_waiter *next;         /* the engine's */
     void *task;                      /* the engine's */
+    int64_t part;                    /* the engine's: which plane of a result of several */
 };
 
 void pfs_engine_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, struct pfs_waiter *w);

@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 enum {
-    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 64, FAILURES_KEPT = 256, ERRORS_KEPT = 1000
+    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 64, GATHERED_KEPT = 256, FAILURES_KEPT = 256, ERRORS_KEPT = 1000
 };
 
 /* ---- threads.c: work that may wait for a disk ---- */
@@ -48,6 +48,7 @@ struct task {                        /* a result being made; in the engine's tab
     struct pfs_at at;                /* PLANE */
     char *op;                        /* REPORT */
     struct pfs_waiter *waiters;
+    int64_t part_bytes;              /* PLANE: the result is several planes, of so many bytes each; 0: it is one */
     int n_waiters, refs;
     bool cancelled, over;
     bool background;                 /* nobody asked for it yet: ahead.c */
@@ -69,6 +70,7 @@ struct reading_on {                  /* the view that is being read section by s
 
 struct failure { uint64_t what; int code; char reason[240]; int64_t until; int kills; };
 struct noted { int64_t when; int code; char *path, *reason; };
+struct gathered { uint64_t what; char *text; };          /* canonical text of a plane made of several */
 struct report_kept { struct pfs_view_on *view; char *op; struct pfs_blob table; };
 
 struct pfs_engine {
@@ -84,6 +86,8 @@ struct pfs_engine {
     int n_views;
     struct report_kept report[REPORTS_KEPT];   /* most recent first */
     int n_reports;
+    struct gathered gathered[GATHERED_KEPT];
+    int next_gathered;
     struct failure failure[FAILURES_KEPT];
     int next_failure;
     struct noted noted[ERRORS_KEPT];
@@ -156,8 +160,13 @@ int pfs_plane_text(const struct pfs_view_on *v, const struct pfs_located *l, str
 /* pixels.c. raw: takes the descriptor. */
 struct pfs_pixels *pfs_pixels_of_file(int fd, const struct pfs_located *l, const struct pfs_shape *shape);
 struct pfs_pixels *pfs_pixels_of_entry(struct pfs_entry *entry);                /* takes the reference */
+struct pfs_pixels *pfs_pixels_part(struct pfs_pixels *whole, int64_t off, int64_t size);   /* gives; of an entry */
 struct pfs_entry *pfs_pixels_entry(const struct pfs_pixels *p);                 /* lent; NULL of a file */
 
+/* gather.c: planes made of several, as pfs_engine_plane and pfs_engine_look */
+void pfs_gather_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, struct pfs_waiter *w);
+enum pfs_state pfs_gather_look(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at, bool wait, bool *unsure,
+                               int *percent, struct pfs_pixels **ret, struct pfs_err *err);
 /* jobs.c: handing work to the pool within the budget of memory. */
 struct admission {
     struct pfs_engine *e;

@@ -39,6 +39,15 @@ struct pfs_pixels *pfs_pixels_of_entry(struct pfs_entry *entry)
     return p;
 }
 
+struct pfs_pixels *pfs_pixels_part(struct pfs_pixels *whole, int64_t off, int64_t size)
+{
+    struct pfs_pixels *p = whole->entry && off >= 0 && size <= whole->size - off ? calloc(1, sizeof *p) : NULL;
+    if (p)
+        *p = (struct pfs_pixels){.refs = 1, .entry = pfs_entry_ref(whole->entry), .fd = -1, .off = whole->off + off,
+                                 .size = size};
+    return p;
+}
+
 struct pfs_entry *pfs_pixels_entry(const struct pfs_pixels *p)
 {
     return p->entry;

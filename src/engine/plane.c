@@ -205,8 +205,9 @@ static bool make_request(struct plane_task *p, int64_t offset, struct pfs_blob *
 static int make_draft(struct plane_task *p, int64_t *ret_head, struct pfs_err *err)
 {
     struct pfs_engine *e = p->t.e;
-    const struct pfs_shape *shape = &p->t.view->shape;
+    struct pfs_shape one = p->t.view->shape, *shape = &one;
     PFS_AUTO_TEXT struct pfs_text head = {0};
+    one.t = one.z = one.c = 1;
     int r = e->o.head(shape, p->text.s, &head, err);
     if (r < 0)
         return r;
@@ -388,6 +389,10 @@ void pfs_engine_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at
     struct pfs_err err = {0};
     int code;
     w->task = NULL;
+    if (pfs_gather_step(&v->recipe) >= 0) {
+        pfs_gather_plane(e, v, at, w);
+        return;
+    }
     if (pfs_failure_known(e, pfs_failure_of(v, at, NULL), &code, &err)) {
         w->done(w, code, err.text, NULL, (struct pfs_blob){0});
         return;
@@ -444,6 +449,8 @@ enum pfs_state pfs_engine_look(struct pfs_engine *e, struct pfs_view_on *v, stru
     int code, fd = -1;
     *unsure = false;
     *ret = NULL;
+    if (pfs_gather_step(&v->recipe) >= 0)
+        return pfs_gather_look(e, v, at, wait, unsure, percent, ret, err);
     if (pfs_failure_known(e, pfs_failure_of(v, at, NULL), &code, err))
         return PFS_ERROR;
     pthread_mutex_lock(&e->lock);

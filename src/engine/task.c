@@ -105,7 +105,13 @@ void pfs_task_end(struct task *t, int code, const char *reason, struct pfs_pixel
     pthread_mutex_unlock(&e->lock);
     for (struct pfs_waiter *next; w; w = next) {
         next = w->next;
-        w->done(w, code, reason, pixels, table);
+        struct pfs_pixels *part = pixels && t->part_bytes ? pfs_pixels_part(pixels, w->part * t->part_bytes, t->part_bytes)
+                                                          : NULL;
+        if (pixels && t->part_bytes && !part)
+            w->done(w, -ENOMEM, "no memory for a plane", NULL, table);
+        else
+            w->done(w, code, reason, part ? part : pixels, table);
+        pfs_pixels_unref(part);
     }
     pfs_task_unref(t);
 }

@@ -41,14 +41,14 @@ static int fold_rows(struct gathering *g, int64_t y, int64_t n, struct pfs_typed
     int64_t pixels = n * in.w;
     int e = 0;
     in.h = n;
-    a->begin(in.type, state, pixels);
+    a->begin(g->s->params, in.type, state, pixels);
     for (int64_t i = 0; i < g->m->work.n_inputs && !e; i++) {
         e = worker_read_rows(g->m->w, &g->m->work.input[i], y, in, err);
         if (!e)
             a->add(g->s->params, in.type, state, in.px, pixels);
     }
     if (!e)
-        a->end(in.type, state, g->m->work.n_inputs, (char *)g->out->px + (y - g->row) * g->out->row, pixels);
+        a->end(g->s->params, in.type, state, g->m->work.n_inputs, (char *)g->out->px + (y - g->row) * g->out->row, pixels);
     return e;
 }
 
@@ -78,7 +78,7 @@ static int along_planes(struct gathering *g, struct pfs_err *err)
     PFS_AUTO_FREE void *state = pfs_pixels(pixels, a->room(g->in.type));
     int e = state ? 0 : pfs_fail(err, ENOMEM, "no memory to fold planes");
     if (!e)
-        a->begin(g->in.type, state, pixels);
+        a->begin(g->s->params, g->in.type, state, pixels);
     for (int64_t i = 0; i < n && !e; i++) {
         e = making_prepare(g->m, i, g->step, &in, &ready, err);
         if (!e)
@@ -86,7 +86,7 @@ static int along_planes(struct gathering *g, struct pfs_err *err)
         worker_progress(g->m->w, (int)(1000 * (i + 1) / (n + 1)));
     }
     if (!e)
-        a->end(g->in.type, state, n, g->out->px, pixels);
+        a->end(g->s->params, g->in.type, state, n, g->out->px, pixels);
     free(in.px);
     free(ready.px);
     return e;
