@@ -107,7 +107,7 @@ static void go_on(struct pfs_engine *e, struct pfs_view_on *v)
 
 void pfs_ahead_asked(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at)
 {
-    if (v->recipe.n)
+    if (v->recipe.n && pfs_gather_step(&v->recipe) < 0)
         note(e, v, at);
 }
 

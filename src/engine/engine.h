@@ -22,6 +22,7 @@ struct pfs_view_on {                 /* a view of a dataset: its recipe resolved
 int pfs_engine_view(struct pfs_engine *e, struct pfs_dataset *d, const char *text, bool wait,
                     struct pfs_view_on **ret, struct pfs_err *err);
 void pfs_view_ref(struct pfs_view_on *v);
+bool pfs_view_gathers(const struct pfs_view_on *v);   /* its planes are made of several: their ordinals are its own */
 void pfs_view_unref(struct pfs_view_on *v);
 
 struct pfs_pixels;                   /* a plane ready to be read; reference-counted */

@@ -25,6 +25,11 @@ int pfs_gather_step(const struct pfs_recipe *r)
     return -1;
 }
 
+bool pfs_view_gathers(const struct pfs_view_on *v)
+{
+    return pfs_gather_step(&v->recipe) >= 0;
+}
+
 struct pfs_shape pfs_shape_before(const struct pfs_view_on *v, int steps)
 {
     return steps ? v->recipe.step[steps - 1].out : v->dataset->shape;

@@ -18,6 +18,7 @@ struct pfs_name {                    /* what a path names, enough to make its by
     const struct pfs_kind *kind;
     struct pfs_dataset *dataset;
     struct pfs_view_on *view;        /* the view shown or, for a report, worked on; never NULL */
+    char *model;                     /* reports: the kind's model with its parameters; NULL: the kind has none */
     struct pfs_at at;                /* ordinals */
     int64_t y, x, n;
 };
@@ -29,6 +30,7 @@ struct pfs_kind {
     bool live;                       /* content may change while mtime does not: never cached by the kernel */
     bool listed;                     /* shown by readdir (a {view} pattern: for each listed view) */
     const char *model;               /* reports: operator whose table is needed, NULL: none */
+    const char *number;              /* parameter of the view that {n} is, NULL: none */
 
     int (*size)(const struct pfs_name *n, int64_t *ret, struct pfs_err *err);
 

@@ -89,36 +89,106 @@ static int push_part(const struct pfs_dataset *d, const struct pfs_part *part, c
     return r;
 }
 
-/* The view text a file of this kind has at this place: the {view} part or the kind's own view, with the parameters of
- * all parts above behind it. `of` of a kind on the source puts another view in the source's stead. */
-static int view_text(const struct pfs_place *place, const struct pfs_kind *kind, struct pfs_text *ret)
+/* The parameters of all parts above, those further up first; NULL: none. gives */
+static int all_params(const struct pfs_place *place, const char **base, char **ret)
 {
-    PFS_AUTO_FREE char *params = NULL;
-    PFS_AUTO_FREE char *of = NULL;
-    const char *base = kind->view ? kind->view : "source";
+    *ret = NULL;
     for (const struct pfs_place *p = place; p->kind == PFS_PLACE_BRANCH; p = p->parent) {
-        if (p->view_text)
-            base = p->view_text;
+        if (p->view_text && base)
+            *base = p->view_text;
         if (!p->params)
             continue;
-        char *joined = params ? pfs_format("%s,%s", p->params, params) : strdup(p->params);
-        if (!joined)
+        char *joined = *ret ? pfs_format("%s,%s", p->params, *ret) : strdup(p->params);
+        free(*ret);
+        if (!(*ret = joined))
             return -ENOMEM;
-        free(params);
-        params = joined;
     }
+    return 0;
+}
+
+static const struct pfs_registry_op *op_named(const struct pfs_tree *t, const char *name)
+{
+    for (int i = 0; i < t->registry->n_ops; i++)
+        if (!strcmp(t->registry->op[i].name, name))
+            return &t->registry->op[i];
+    return NULL;
+}
+
+static bool op_has(const struct pfs_registry_op *op, const char *key, size_t n)
+{
+    for (int i = 0; op && i < op->n_params; i++)
+        if (strlen(op->param[i].name) == n && !memcmp(op->param[i].name, key, n))
+            return true;
+    return false;
+}
+
+/* Of "key=value,...", the keys that are parameters of the operator, or those that are not. */
+static void pick_params(const char *params, const struct pfs_registry_op *op, bool own, struct pfs_text *ret)
+{
+    while (params && *params) {
+        size_t n = strcspn(params, ",");
+        if (op_has(op, params, strcspn(params, "=,")) == own) {
+            pfs_text_add(ret, ret->n ? "," : "");
+            pfs_text_bytes(ret, params, n);
+        }
+        params += n + (params[n] == ',');
+    }
+}
+
+/* The view text a file of this kind has at this place: the {view} part or the kind's own view, with the parameters of
+ * all parts above behind it, but for those of a report's own operator. `of` of a kind on the source puts another view in
+ * the source's stead. */
+static int view_text(const struct pfs_tree *t, const struct pfs_place *place, const struct pfs_kind *kind,
+                     struct pfs_text *ret)
+{
+    PFS_AUTO_FREE char *params = NULL, *of = NULL;
+    PFS_AUTO_TEXT struct pfs_text mine = {0};
+    const char *base = kind->view ? kind->view : "source";
+    if (all_params(place, &base, &params))
+        return -ENOMEM;
+    pick_params(params, kind->model ? op_named(t, kind->model) : NULL, false, &mine);
+    if (kind->number && place->n >= 0)
+        pfs_text_addf(&mine, "%s%s=%lld", mine.n ? "," : "", kind->number, (long long)place->n);
+    if (mine.failed)
+        return -ENOMEM;
     char *rest;
-    if (params && !strcmp(base, "source") && pfs_params_take(params, "of", &of, &rest)) {
-        free(params);
-        params = rest;
+    if (mine.n && !strcmp(base, "source") && pfs_params_take(mine.s, "of", &of, &rest)) {
+        pfs_text_finish(&mine);
+        pfs_text_add(&mine, rest);
+        free(rest);
         base = of;
     }
     pfs_text_add(ret, base);
-    if (params && *params) {
+    if (mine.n) {
         pfs_text_add(ret, strchr(base, '@') ? "," : "@");
-        pfs_text_add(ret, params);
+        pfs_text_add(ret, mine.s);
     }
-    return ret->failed ? -ENOMEM : 0;
+    return ret->failed || mine.failed ? -ENOMEM : 0;
+}
+
+int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait, char **ret,
+                   struct pfs_err *err)
+{
+    PFS_AUTO_FREE char *params = NULL;
+    PFS_AUTO_TEXT struct pfs_text mine = {0};
+    struct pfs_view_on *view;
+    *ret = NULL;
+    if (!kind->model)
+        return 0;
+    int r = all_params(place, NULL, &params);
+    pick_params(params, op_named(t, kind->model), true, &mine);
+    if (!r && !mine.failed)
+        *ret = mine.n ? pfs_format("%s@%s", kind->model, mine.s) : strdup(kind->model);
+    if (!*ret)
+        return pfs_fail(err, ENOMEM, "no memory for a report");
+    r = mine.n ? pfs_engine_view(t->engine, place->dataset, *ret, wait, &view, err) : 0;
+    if (!r && mine.n)
+        pfs_view_unref(view);
+    if (r) {
+        free(*ret);
+        *ret = NULL;
+    }
+    return r;
 }
 
 int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait,
@@ -127,7 +197,7 @@ int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_
     PFS_AUTO_TEXT struct pfs_text text = {0};
     if ((*ret = pfs_place_view(t->places, place)))
         return 0;
-    if (view_text(place, kind, &text))
+    if (view_text(t, place, kind, &text))
         return pfs_fail(err, ENOMEM, "no memory for a view");
     int r = pfs_engine_view(t->engine, place->dataset, text.s, wait, ret, err);
     if (!r)

@@ -159,7 +159,7 @@ static enum pfs_step report_table(struct pfs_reading *r, bool wait)
     if (!name->kind->model || r->has_table)
         return DONE;
     struct pfs_blob table = {0};
-    switch (pfs_engine_look_report(r->m->tree.engine, name->view, name->kind->model, wait, &percent, &table, &r->err)) {
+    switch (pfs_engine_look_report(r->m->tree.engine, name->view, name->model, wait, &percent, &table, &r->err)) {
     case PFS_READY:
         r->table = table;
         r->has_table = true;

@@ -4,6 +4,7 @@
 #include "fs/tree.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -193,9 +194,13 @@ int pfs_tree_name(struct pfs_tree *t, struct pfs_node node, bool wait, struct pf
     struct pfs_vars vars;
     struct pfs_place *place = node.place;
     *ret = (struct pfs_name){.kind = place->branch->kind, .dataset = place->dataset};
-    int r = pfs_tree_view(t, place, ret->kind, wait, &ret->view, err);
-    if (r)
+    int r = pfs_tree_model(t, place, ret->kind, wait, &ret->model, err);
+    if (!r)
+        r = pfs_tree_view(t, place, ret->kind, wait, &ret->view, err);
+    if (r) {
+        free(ret->model);
         return r;
+    }
     pfs_dataset_ref(ret->dataset);
     pfs_node_vars(node, &vars);
     ret->at = (struct pfs_at){vars.v[PFS_VAR_T], vars.v[PFS_VAR_Z], vars.v[PFS_VAR_C]};
@@ -207,6 +212,7 @@ int pfs_tree_name(struct pfs_tree *t, struct pfs_node node, bool wait, struct pf
 
 void pfs_name_release(struct pfs_name *name)
 {
+    free(name->model);
     if (name->view)
         pfs_view_unref(name->view);
     if (name->dataset)

@@ -73,6 +73,9 @@ int pfs_tree_lookup_inside(struct pfs_tree *t, struct pfs_node folder, const cha
 /* The view a file of this kind shows at this place. gives a reference */
 int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait,
                   struct pfs_view_on **ret, struct pfs_err *err);
+/* The operator a report's numbers come from, with its parameters: gives; NULL for kinds without one. ENOENT, EAGAIN */
+int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait, char **ret,
+                   struct pfs_err *err);
 bool pfs_vars_exist(const struct pfs_dataset *d, const struct pfs_vars *vars);
 bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n);
 int pfs_tree_enter(struct pfs_tree *t, struct pfs_node folder, const struct pfs_branch *b, const char *name, bool wait,

@@ -216,7 +216,7 @@ static void ask_report(struct pfs_reading *r)
     struct pfs_slot *slot = &r->slot[r->n_slots++];
     *slot = (struct pfs_slot){.waiter.done = arrived_from_engine, .reading = r, .plane = REPORT};
     atomic_fetch_add(&r->pending, 1);
-    pfs_engine_report(r->m->tree.engine, r->h->name.view, r->h->name.kind->model, &slot->waiter);
+    pfs_engine_report(r->m->tree.engine, r->h->name.view, r->h->name.model, &slot->waiter);
 }
 
 static void ask(struct pfs_reading *r, enum pfs_step step)

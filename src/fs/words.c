@@ -27,7 +27,7 @@ static enum pfs_state report_state(struct pfs_tree *t, const struct pfs_name *na
 {
     struct pfs_blob table = {0};
     enum pfs_state s =
-        pfs_engine_look_report(t->engine, name->view, name->kind->model, wait, percent, &table, err);
+        pfs_engine_look_report(t->engine, name->view, name->model, wait, percent, &table, err);
     free(table.data);
     return s;
 }
