@@ -153,3 +153,203 @@ def test_one_pass_serves_all(mount, shared):
     m.remount()
     (m / "stats.json").read_text()
     assert json.loads((m / ".planefs/status.json").read_text())["jobs_started"] == 0
+
+
+# ---- components over the bands ----
+
+CUBES = ["samson_contig_156spp_f32", "moffett_contig_189spp_f32", "corn_contig_580spp_u16", "samson_separate_156spp_u16",
+         "samson_pages_u16_tiled_deflate", "samson_imagej_156slices_u16"]
+
+
+def cube(path):
+    """As bands, y, x in double."""
+    a = tifffile.imread(path)
+    if a.ndim == 3 and "contig" in path.name:
+        a = np.moveaxis(a, -1, 0)
+    return a.astype("f8")
+
+
+def as_bands(folder, data, name="a.tif", nodata=None):
+    """C bands of one image, as a hyperstack of channels."""
+    extra = [(42113, "s", 0, str(nodata), True)] if nodata is not None else []
+    tifffile.imwrite(folder / name, np.moveaxis(data, 0, -1), photometric="minisblack", metadata=None, extratags=extra,
+                     planarconfig="contig" if len(data) > 1 else None)
+    return folder / name
+
+
+def expect_components(found, scores, data, n):
+    """Against NumPy's eigenvectors; subspaces of eigenvalues that are nearly equal are left alone."""
+    x = data.reshape(len(data), -1).T
+    values, vectors = np.linalg.eigh(np.cov(x.T))
+    values, vectors = values[::-1], vectors[:, ::-1].T
+    np.testing.assert_allclose(found["mean"], x.mean(0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found["explained_variance"], np.maximum(values, 0), rtol=1e-9, atol=1e-9 * values[0])
+    np.testing.assert_allclose(found["explained_variance_ratio"], np.maximum(values, 0) / np.maximum(values, 0).sum(),
+                               rtol=1e-9, atol=1e-9)
+    for k in range(n):
+        gap = min(values[k - 1] - values[k] if k else np.inf, values[k] - values[k + 1]) / values[k]
+        mine = np.array(found["components"][k])
+        assert mine[np.argmax(np.abs(mine))] > 0
+        theirs = vectors[k] * np.sign(vectors[k][np.argmax(np.abs(mine))])
+        np.testing.assert_allclose(mine, theirs, atol=max(1e-6, 1e-11 / gap))
+        want = (x - x.mean(0)) @ mine
+        np.testing.assert_allclose(scores[k].ravel(), want, rtol=1e-5, atol=1e-6 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", CUBES[:5])
+def test_components_of_real_cubes(mount, shared, name):
+    path = shared(f"hyperspectral/{name}.tif")
+    data = cube(path)
+    m = mount(path)
+    shape = json.loads((m / "info.json").read_text())["shape"]
+    if shape[2] != len(data):
+        pytest.skip(f"this file's bands are not channels: {shape}")
+    found = json.loads((m / "pca.json").read_text())
+    with tifffile.TiffFile(m / "pca/3.tif") as t:
+        assert t.imagej_metadata["channels"] == 3
+        scores = t.asarray()
+    assert scores.dtype == np.float32
+    expect_components(found, scores, data, 3)
+
+
+def test_components_are_scikit_learns(mount, shared):
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    path = shared("hyperspectral/samson_contig_156spp_f32.tif")
+    x = cube(path).reshape(156, -1).T
+    theirs = decomposition.PCA(5, svd_solver="full").fit(x)
+    m = mount(path)
+    found = json.loads((m / "pca.json").read_text())
+    np.testing.assert_allclose(found["explained_variance"][:5], theirs.explained_variance_, rtol=1e-9)
+    np.testing.assert_allclose(found["explained_variance_ratio"][:5], theirs.explained_variance_ratio_, rtol=1e-9)
+    for mine, other in zip(found["components"], theirs.components_):
+        np.testing.assert_allclose(np.array(mine) * np.sign(np.dot(mine, other)), other, atol=1e-6)
+    white = tifffile.imread(m / "pca@whiten=1/5.tif").reshape(5, -1)
+    np.testing.assert_allclose(white.std(axis=1, ddof=1), 1, rtol=1e-4)
+
+
+def hyper(folder, seed=3, shape=(2, 3, 5, 20, 30)):
+    """Correlated bands of a stack with T and Z."""
+    rng = np.random.default_rng(seed)
+    mix = rng.normal(0, 1, (shape[2], shape[2]))
+    px = np.einsum("cd,tzdyx->tzcyx", mix, rng.normal(0, 1, shape)) * 50 + 1000
+    return px.astype("f4")
+
+
+def test_components_of_all_times_and_sections(mount, folder):
+    px = hyper(folder)
+    m = mount(written(folder, px))
+    found = json.loads((m / "pca.json").read_text())
+    scores = tifffile.imread(m / "pca/2.tif")
+    data = np.moveaxis(px.astype("f8"), 2, 0)
+    assert scores.shape == (2, 3, 2, 20, 30)
+    expect_components(found, np.moveaxis(scores, 2, 0).reshape(2, -1), data, 2)
+    with pytest.raises(FileNotFoundError):
+        (m / "pca/6.tif").stat()
+
+
+def test_options_of_components(mount, folder):
+    px = hyper(folder)
+    px[:, :, 2] *= 40
+    m = mount(written(folder, px))
+    x = np.moveaxis(px.astype("f8"), 2, -1).reshape(-1, 5)
+    standard = json.loads((m / "pca@standardize=1.json").read_text())
+    np.testing.assert_allclose(standard["explained_variance"], np.linalg.eigvalsh(np.corrcoef(x.T))[::-1], rtol=1e-9)
+    scores = np.moveaxis(tifffile.imread(m / "pca@standardize=1/2.tif"), 2, -1).reshape(-1, 2)
+    want = ((x - x.mean(0)) / x.std(0, ddof=1)) @ np.array(standard["components"][:2]).T
+    np.testing.assert_allclose(scores, want, rtol=1e-4, atol=1e-5)
+    raw = json.loads((m / "pca@center=0.json").read_text())
+    np.testing.assert_allclose(raw["explained_variance"], np.linalg.eigvalsh(x.T @ x / (len(x) - 1))[::-1], rtol=1e-9)
+    assert raw["mean"] == [0] * 5
+    some = json.loads((m / "pca@leave_out=1:2.json").read_text())
+    np.testing.assert_allclose(some["explained_variance"][:3], np.linalg.eigvalsh(np.cov(x[:, [0, 3, 4]].T))[::-1],
+                               rtol=1e-9)
+    assert some["explained_variance"][3:] == [None, None] and some["mean"][1:3] == [None, None]
+    assert some["components"][0][1:3] == [0, 0]
+    with pytest.raises(FileNotFoundError):
+        (m / "pca@standardise=1.json").stat()
+
+
+def test_nodata_and_nan_leave_components_where_they_were(mount, folder):
+    rng = np.random.default_rng(9)
+    px = hyper(folder, shape=(1, 1, 6, 64, 64))[0, 0]
+    holes = px.copy()
+    gone = rng.random(px.shape[1:]) < 0.03
+    holes[:, gone] = -9999
+    nan = px.copy()
+    nan[rng.integers(0, 6, gone.sum()), *np.nonzero(gone)] = np.nan
+    (folder / "in").mkdir()
+    as_bands(folder / "in", holes, "holes.tif", nodata=-9999)
+    as_bands(folder / "in", nan, "nan.tif")
+    x = px[:, ~gone].astype("f8")
+    values = np.linalg.eigvalsh(np.cov(x))[::-1]
+    m = mount(folder / "in")
+    for name in ("holes", "nan"):
+        found = json.loads((m / name / "pca.json").read_text())
+        np.testing.assert_allclose(found["explained_variance"], values, rtol=1e-9)
+        np.testing.assert_allclose(found["mean"], x.mean(1), rtol=1e-9)
+        score = tifffile.imread(m / name / "pca/1.tif")
+        np.testing.assert_array_equal(np.isnan(score), gone)
+    stats = json.loads((m / "holes/stats.json").read_text())
+    assert stats["count"] == [int((~gone).sum())] * 6 and stats["nan"] == [int(gone.sum())] * 6
+    np.testing.assert_allclose(stats["mean"], x.mean(1), rtol=1e-9)
+
+
+def test_simple_cubes_have_defined_components(mount, folder):
+    (folder / "in").mkdir()
+    cases = {"constant": np.full((3, 8, 8), 5, "u2"), "pixel": np.arange(4, dtype="f4").reshape(4, 1, 1),
+             "two": np.random.default_rng(1).normal(0, 1, (2, 9, 9)).astype("f4"), "one": np.ones((1, 5, 5), "u2")}
+    cases["nan"] = np.where(np.arange(3)[:, None, None] == 1, np.nan, 1).astype("f4") * np.ones((3, 6, 6), "f4")
+    for name, data in cases.items():
+        as_bands(folder / "in", data, name + ".tif")
+    m = mount(folder / "in")
+    found = {n: json.loads((m / n / "pca.json").read_text()) for n in ("constant", "pixel", "two", "nan")}
+    assert found["constant"]["explained_variance"] == [0, 0, 0]
+    assert found["constant"]["explained_variance_ratio"] == [None] * 3
+    assert found["pixel"]["mean"] == [0, 1, 2, 3] and found["pixel"]["explained_variance"] == [0] * 4
+    assert found["nan"]["mean"] == [None] * 3
+    assert not tifffile.imread(m / "constant/pca/2.tif").any()
+    assert np.isnan(tifffile.imread(m / "nan/pca/1.tif")).all()
+    expect_components(found["two"], tifffile.imread(m / "two/pca/2.tif"), cases["two"].astype("f8"), 1)
+    assert not (m / "one/pca.json").exists()
+
+
+# ---- projections ----
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_projections_along_z_and_t(mount, folder, dtype):
+    (folder / "in").mkdir()
+    deep = sources.texture((2, 7, 3, 50, 61), dtype)
+    movie = sources.texture((5, 1, 2, 40, 33), dtype, seed=4)
+    written(folder / "in", deep, "deep.tif")
+    written(folder / "in", movie, "movie.tif")
+    m = mount(folder / "in")
+    for name, px, axis in (("deep", deep, 1), ("movie", movie, 0)):
+        wide = px.astype("f8")
+        want = {"max": px.max(axis), "min": px.min(axis), "mean": wide.mean(axis), "sum": wide.sum(axis),
+                "std": wide.std(axis, ddof=1)}
+        for kind, expected in want.items():
+            with tifffile.TiffFile(m / name / f"projection/{kind}.tif") as t:
+                got = t.asarray()
+                assert t.imagej_metadata["channels"] == px.shape[2]
+            assert got.dtype == (px.dtype if kind in ("max", "min") else np.float32)
+            np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=2e-7, atol=1e-7, err_msg=kind)
+
+
+def test_projection_of_another_view_and_of_sections(mount, folder):
+    source = sources.sections(folder / "em", range(5, 12))
+    m = mount(source)
+    stack = np.stack([tifffile.imread(p) for p in sorted(source.iterdir())])
+    np.testing.assert_array_equal(tifffile.imread(m / "projection/max.tif"), stack.max(0))
+    np.testing.assert_array_equal(tifffile.imread(m / "projection/max@of=inverted.tif"), (65535 - stack).max(0))
+    np.testing.assert_array_equal(tifffile.imread(m / "projection/min@roi=3:4:20:30.tif"), stack.min(0)[3:23, 4:34])
+
+
+def test_projection_leaves_nan_out(mount, folder):
+    px = sources.texture((1, 6, 1, 20, 20), "f4")
+    px[0, 2:4, 0, 5:9] = np.nan
+    px[0, :, 0, 0, 0] = np.nan
+    m = mount(written(folder, px))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(tifffile.imread(m / "projection/max.tif"), np.nanmax(px[0, :, 0], 0))
+        np.testing.assert_allclose(tifffile.imread(m / "projection/mean.tif"), np.nanmean(px[0, :, 0].astype("f8"), 0),
+                                   rtol=1e-6)
