@@ -51,7 +51,7 @@ $(BUILD)/planefs: $(call obj,$(base_src) $(wire_src) $(daemon_src))
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUSE_LIBS) $(INIH_LIBS) -lm
 
 $(BUILD)/planefs-worker: $(call obj,$(worker_src) $(wire_src)) $(BUILD)/libplanefs.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS) -lseccomp
 
 $(BUILD)/libplanefs.a: $(call obj,$(core_src))
 $(BUILD)/libdaemon.a: $(call obj,$(wire_src) $(filter-out src/fs/% src/cli/%,$(daemon_src)))

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum form { FLAG, TEXT, SIZE, COUNT, OCTAL };
+enum form { FLAG, TEXT, SIZE, COUNT, OCTAL, CHOICE };
 
 struct option {
     const char *name;
@@ -15,6 +15,8 @@ struct option {
     size_t at;
     const char *value, *doc;
 };
+
+static const char *const sandboxes[] = {"auto", "required", "off"};      /* enum pfs_sandbox */
 
 #define AT(field) offsetof(struct pfs_options, field)
 
@@ -24,6 +26,7 @@ static const struct option table[] = {
     {"memory", SIZE, AT(memory), "BYTES", "memory for computations [a quarter of the machine's]"},
     {"workers", COUNT, AT(workers), "N", "results computed at once [number of cores]"},
     {"config", TEXT, AT(config), "FILE", "configuration [planefs.ini in SOURCE]"},
+    {"sandbox", CHOICE, AT(sandbox), "WHEN", "confine the readers of image files: auto, required or off [auto]"},
     {"idle", COUNT, AT(idle), "SECONDS", "unmount when nothing was used for so long [never]"},
     {"allow_other", FLAG, AT(allow_other), NULL, "let other users in"},
     {"uid", COUNT, AT(uid), "N", "owner of all files [you]"},
@@ -118,6 +121,16 @@ static int unknown(const char *name, struct pfs_err *err)
     return pfs_fail(err, EINVAL, "no such option: %s (planefs --help lists them)", name);
 }
 
+static bool parse_choice(const char *text, int64_t *ret)
+{
+    for (size_t i = 0; i < sizeof sandboxes / sizeof *sandboxes; i++)
+        if (!strcmp(text, sandboxes[i])) {
+            *ret = (int64_t)i;
+            return true;
+        }
+    return false;
+}
+
 static int set(struct pfs_options *o, const struct option *option, const char *value, struct pfs_err *err)
 {
     void *at = (char *)o + option->at;
@@ -133,10 +146,12 @@ static int set(struct pfs_options *o, const struct option *option, const char *v
         return (*(char **)at = strdup(value)) ? 0 : pfs_fail(err, ENOMEM, "no memory for options");
     case SIZE: good = pfs_parse_size(value, at); break;
     case COUNT: good = parse_number(value, 10, at); break;
+    case CHOICE: good = parse_choice(value, at); break;
     default: good = parse_number(value, 8, at); break;
     }
     return good ? 0 : pfs_fail(err, EINVAL, "%s=%s: not %s", option->name, value,
-                               option->form == SIZE ? "a size, such as 20G" : "a number that fits");
+                               option->form == SIZE ? "a size, such as 20G" :
+                               option->form == CHOICE ? "auto, required or off" : "a number that fits");
 }
 
 static bool is_accepted(const char *name)

@@ -10,6 +10,7 @@
 struct pfs_options {              /* strings are owned */
     char *source, *mountpoint;    /* as given; NULL when missing */
     char *cache, *config;
+    int64_t sandbox;              /* enum pfs_sandbox */
     int64_t cache_size, memory;   /* bytes; 0: the default */
     int64_t workers;              /* 0: the default */
     int64_t idle;                 /* seconds */

@@ -15,6 +15,9 @@
 
 enum { PLANE_TIMEOUT_MS = 10 * 60 * 1000, READERS = 2 };
 
+/* Address space: libraries and thread stacks take 0.4 GiB of it; the rest is for headers, probes and masks. */
+static const int64_t READER_ROOM = (int64_t)2 << 30, MAKER_ROOM = (int64_t)1 << 30;
+
 static int give(char *s, char **ret, struct pfs_err *err)
 {
     *ret = s;
@@ -116,7 +119,8 @@ int pfs_engine_options_fill(const struct pfs_options *o, struct pfs_paths *paths
         .source = paths->source,
         .config = paths->config,
         .cache = {.folder = paths->cache, .limit = o->cache_size},
-        .pool = {.worker = paths->worker, .makers = o->workers > 0 ? (int)o->workers : (int)cores, .readers = READERS},
+        .pool = {.worker = paths->worker, .makers = o->workers > 0 ? (int)o->workers : (int)cores, .readers = READERS,
+                 .sandbox = (enum pfs_sandbox)o->sandbox, .room = {READER_ROOM, MAKER_ROOM}},
         .memory = o->memory > 0 ? o->memory : (int64_t)pages * page / 4,
         .timeout_ms = PLANE_TIMEOUT_MS,
         .cores = (int)cores,

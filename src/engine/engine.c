@@ -142,6 +142,8 @@ void pfs_engine_status_json(struct pfs_engine *e, struct pfs_text *ret)
     pthread_mutex_unlock(&e->lock);
     pfs_text_addf(ret, "{\n  \"version\": \"%s\",\n  \"cache_state\": ", PLANEFS_VERSION);
     pfs_text_json(ret, cache.state ? cache.state : "ok");
+    pfs_text_add(ret, ",\n  \"sandbox\": ");
+    pfs_text_json(ret, pool.sandbox);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         pfs_text_addf(ret, ",\n  \"%s\": %lld", numbers[i].name, (long long)numbers[i].value);
     pfs_text_add(ret, "\n}\n");

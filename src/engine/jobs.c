@@ -50,6 +50,7 @@ static void submit_all(struct pfs_engine *e)
 void pfs_job_submit(struct admission *a)
 {
     struct pfs_engine *e = a->e;
+    a->order.memory = a->memory;
     pthread_mutex_lock(&e->lock);
     bool fits = a->memory <= e->o.memory;
     if (fits) {

@@ -1,6 +1,7 @@
 /* Making the pool, waiting until its workers have answered, and ending it. */
 #include "pool/own.h"
 
+#include <planefs/mem.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,10 +29,13 @@ static int wait_for_first(struct pfs_pool *p, struct pfs_err *err)
     until.tv_sec += FIRST_HELLO_S;
     int r = 0;
     pthread_mutex_lock(&p->lock);
-    while (!r && (!count(p, PFS_READER) || !count(p, PFS_MAKER)) && p->failed_starts < 4)
+    while (!r && (!count(p, PFS_READER) || !count(p, PFS_MAKER)) && p->failed_starts < 4 && !*p->refused)
         r = pthread_cond_timedwait(&p->started, &p->lock, &until);
     bool good = count(p, PFS_READER) && count(p, PFS_MAKER);
+    PFS_AUTO_FREE char *refused = *p->refused ? strdup(p->refused) : NULL;
     pthread_mutex_unlock(&p->lock);
+    if (refused)
+        return pfs_fail(err, EPERM, "%s (sandbox=auto does without)", refused);
     return good ? 0 : pfs_fail(err, EIO, "the worker %s does not start", p->worker_path);
 }
 

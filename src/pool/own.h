@@ -55,6 +55,8 @@ struct pfs_pool {
     struct need *needs;
     uint64_t last_id;
     int64_t restarts, failed_starts;
+    char layers[32];            /* of the sandbox, as the last worker said */
+    char refused[240];          /* what is missing of a required one */
     int wake, epoll;
     bool stopping, needs_stopping;
     pthread_t thread, io[2];

@@ -3,6 +3,7 @@
 #include "pool/own.h"
 
 #include <planefs/mem.h>
+#include <planefs/sanitizer.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -101,6 +103,32 @@ void pfs_pool_call_back_all(struct pfs_pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* ---- limits ---- */
+
+static void limit(const struct worker *w, int what, int64_t most)
+{
+    struct rlimit r;
+    if (prlimit(w->pid, what, NULL, &r))
+        return;
+    r.rlim_cur = most < 0 || (rlim_t)most > r.rlim_max ? r.rlim_max : (rlim_t)most;
+    prlimit(w->pid, what, &r, NULL);
+}
+
+/* What the worker may write and allocate; it has no system call to change that. */
+static void set_limits(const struct pfs_pool *p, const struct worker *w, int64_t file, int64_t memory)
+{
+    int64_t room = p->o.room[w->role];
+    limit(w, RLIMIT_FSIZE, PFS_HAS_SANITIZER ? -1 : file);      /* which writes its reports itself */
+    limit(w, RLIMIT_AS, !room || PFS_HAS_SANITIZER ? -1 : memory < INT64_MAX - room ? room + memory : -1);
+}
+
+static int64_t longest_result(const struct pfs_order *o)
+{
+    struct stat st;
+    int64_t most = o->length > o->most ? o->length : o->most;
+    return o->result_fd >= 0 && !fstat(o->result_fd, &st) && st.st_size > most ? st.st_size : most;
+}
+
 /* ---- workers ---- */
 
 static void bury(struct pfs_pool *p, struct worker *w, const char *why)
@@ -187,11 +215,17 @@ static void on_progress(struct pfs_pool *p, struct worker *w, const struct pfs_p
     pthread_mutex_lock(&p->lock);
 }
 
-static bool on_hello(struct worker *w, const struct pfs_packet *packet)
+static bool on_hello(struct pfs_pool *p, struct worker *w, const struct pfs_packet *packet)
 {
-    struct pfs_reader r = pfs_reader(packet->body.data, packet->body.size);
-    if (w->state != WORKER_STARTING || pfs_get_u32(&r) != PFS_WIRE_VERSION || r.bad)
+    struct pfs_hello hello;
+    if (w->state != WORKER_STARTING || pfs_wire_read_hello(packet, &hello, NULL) < 0)
         return false;
+    snprintf(p->layers, sizeof p->layers, "%s", hello.layers);
+    if (p->o.sandbox == PFS_SANDBOX_REQUIRED && *hello.missing) {
+        snprintf(p->refused, sizeof p->refused, "the required sandbox is not complete: %s", hello.missing);
+        return false;
+    }
+    set_limits(p, w, 0, 0);
     w->state = WORKER_IDLE;
     w->backoff = 0;
     return true;
@@ -211,7 +245,7 @@ static void listen_to(struct pfs_pool *p, struct worker *w)
     }
     bool good = true;
     switch (packet.kind) {
-    case PFS_MSG_HELLO: good = on_hello(w, &packet); pthread_cond_broadcast(&p->started); break;
+    case PFS_MSG_HELLO: good = on_hello(p, w, &packet); pthread_cond_broadcast(&p->started); break;
     case PFS_MSG_NEED: pfs_needs_add(p, w, &packet); break;
     case PFS_MSG_PROGRESS: on_progress(p, w, &packet); break;
     case PFS_MSG_DONE: on_done(p, w, &packet); break;
@@ -232,6 +266,7 @@ static void begin(struct pfs_pool *p, struct worker *w, struct pfs_job *j)
     w->job = j;
     w->state = WORKER_BUSY;
     w->deadline = pfs_pool_now() + j->order.timeout_ms;
+    set_limits(p, w, longest_result(&j->order), j->order.memory);
     int fd = j->order.result_fd;
     if (fd < 0)
         fd = j->memory_fd = memfd_create("planefs-result", MFD_CLOEXEC);
@@ -379,6 +414,7 @@ void pfs_pool_status(struct pfs_pool *p, struct pfs_pool_status *ret)
     for (struct pfs_job *j = p->queue[PFS_MAKER]; j; j = j->next)
         ret->queued++;
     ret->restarts = p->restarts;
+    memcpy(ret->sandbox, p->layers, sizeof ret->sandbox);
     pthread_mutex_unlock(&p->lock);
 }
 

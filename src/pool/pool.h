@@ -2,7 +2,8 @@
  *
  * Two roles, so that a look at a header never waits behind a computation: readers (probe, resolve, describe) and makers
  * (plane, partial, merge). A worker that dies, hangs past its job's deadline, lies about a length or breaks the wire's
- * rules costs its one job and is replaced; a healthy one is replaced after many jobs or when it has grown.
+ * rules costs its one job and is replaced; a healthy one is replaced after many jobs or when it has grown. A worker can
+ * write no more than its job was promised to, nor take more memory than it declared: the pool sets these limits.
  * Threads: all functions may be called from any thread. Callbacks come from the pool's thread and must not block. */
 #ifndef PLANEFS_POOL_H
 #define PLANEFS_POOL_H
@@ -14,9 +15,13 @@ struct pfs_job;
 
 enum pfs_role { PFS_READER, PFS_MAKER, PFS_N_ROLES };
 
+enum pfs_sandbox { PFS_SANDBOX_AUTO, PFS_SANDBOX_REQUIRED, PFS_SANDBOX_OFF };
+
 struct pfs_pool_options {
     const char *worker;            /* path of planefs-worker */
     int makers, readers;           /* >= 1 */
+    enum pfs_sandbox sandbox;
+    int64_t room[PFS_N_ROLES];     /* address space of a worker beside its job's memory; 0: no limit */
     int64_t recycle_jobs;          /* replace a worker after that many; 0: 256 */
     int64_t recycle_bytes;         /* ... or when its resident size passes this; 0: 1 GiB */
 };
@@ -29,6 +34,7 @@ struct pfs_order {                 /* a job as its orderer fills it in; copied b
     int result_fd;                 /* lent until done; -1: the pool makes a memory file and hands the bytes to done */
     int64_t length;                /* exact length promised for result_fd; -1: up to `most` bytes */
     int64_t most;
+    int64_t memory;                /* what the job declares to need beyond its worker's room; 0: nothing */
     int timeout_ms;                /* from the moment a worker starts on it */
     int priority;                  /* higher first; equal: first come, first served */
     /* Open a file the worker asks for: a descriptor (given) in *ret_fd. Called from an I/O thread of the pool. */
@@ -40,8 +46,13 @@ struct pfs_order {                 /* a job as its orderer fills it in; copied b
     void *ctx;
 };
 
-struct pfs_pool_status { int workers, running, queued; int64_t restarts; };
+struct pfs_pool_status {
+    int workers, running, queued;
+    int64_t restarts;
+    char sandbox[32];              /* layers in force: "landlock+seccomp", "seccomp", "off" */
+};
 
+/* EIO: the worker does not start. EPERM: a sandbox is required, and a layer of it is missing: the reason names it. */
 int pfs_pool_create(const struct pfs_pool_options *o, struct pfs_pool **ret, struct pfs_err *err);
 void pfs_pool_destroy(struct pfs_pool *p);          /* kills workers; unfinished jobs are done with ECANCELED */
 uint64_t pfs_pool_number(struct pfs_pool *p);                     /* reserve a job's number, to cancel it by */

@@ -35,12 +35,13 @@ static void inherit(char **env, size_t used, size_t room)
     }
 }
 
-static int spawn(struct pfs_pool *p, int sock, pid_t *ret)
+static int spawn(struct pfs_pool *p, const struct worker *w, int sock, pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none, all;
-    char *argv[] = {"planefs-worker", NULL};
+    char *argv[] = {"planefs-worker", w->role == PFS_READER ? "reader" : "maker",
+                    p->o.sandbox == PFS_SANDBOX_OFF ? "--no-sandbox" : NULL, NULL};
     char *env[sizeof environment / sizeof *environment];
     size_t fixed = 6;
     memcpy(env, environment, sizeof env);
@@ -81,7 +82,7 @@ void pfs_worker_start(struct pfs_pool *p, struct worker *w)
         start_later(p, w);
         return;
     }
-    int r = spawn(p, pair[1], &w->pid);
+    int r = spawn(p, w, pair[1], &w->pid);
     close(pair[1]);
     if (r < 0) {
         close(pair[0]);

@@ -2,7 +2,8 @@
  *
  * JOB      u32 verb, u8 in_file, u64 length, then the request; when in_file it lies in the second descriptor, a memory
  *          file that is sealed before it is sent
- * HELLO    u32 version            NEED      str name             FILE   u32 errno, str reason (descriptor 0)
+ * HELLO    u32 version, str layers, str missing
+ * NEED     str name               FILE      u32 errno, str reason (descriptor 0)
  * PROGRESS u32 permille           DONE      u32 errno, str reason, i64 length, i64 resident */
 #include "wire/wire.h"
 
@@ -142,22 +143,24 @@ static void put_reason(struct pfs_text *t, const char *reason)
     pfs_put_str(t, cut);
 }
 
-int pfs_wire_send_hello(int sock, struct pfs_err *err)
+int pfs_wire_send_hello(int sock, const struct pfs_hello *hello, struct pfs_err *err)
 {
     PFS_AUTO_TEXT struct pfs_text t = {0};
     pfs_put_u32(&t, PFS_WIRE_VERSION);
+    put_reason(&t, hello->layers);
+    put_reason(&t, hello->missing);
     return send_text(sock, PFS_MSG_HELLO, 0, &t, NULL, 0, err);
 }
 
-int pfs_wire_read_hello(const struct pfs_packet *p, struct pfs_err *err)
+int pfs_wire_read_hello(const struct pfs_packet *p, struct pfs_hello *ret, struct pfs_err *err)
 {
     struct pfs_reader r = body(p, PFS_MSG_HELLO);
     uint32_t version = pfs_get_u32(&r);
-    if (!pfs_reader_end(&r))
-        return malformed(err, "hello");
-    if (version != PFS_WIRE_VERSION)
+    if (!r.bad && version != PFS_WIRE_VERSION)
         return pfs_fail(err, EPROTO, "the worker speaks version %u of the wire, not %d", version, PFS_WIRE_VERSION);
-    return 0;
+    *ret = (struct pfs_hello){.layers = pfs_get_str(&r)};
+    ret->missing = pfs_get_str(&r);
+    return pfs_reader_end(&r) ? 0 : malformed(err, "hello");
 }
 
 int pfs_wire_send_need(int sock, uint64_t job, const char *name, struct pfs_err *err)

@@ -1,6 +1,6 @@
 /* The wire between daemon and worker: packets on a Unix SOCK_SEQPACKET pair, descriptors passed beside them.
  *
- *   worker -> daemon   HELLO (protocol version)
+ *   worker -> daemon   HELLO (protocol version, layers of its sandbox, what is missing of it)
  *   daemon -> worker   JOB   (verb, request; descriptor 0: where the result goes)
  *   worker -> daemon   NEED  (a file's name)          daemon -> worker   FILE (0 and a descriptor, or errno and reason)
  *   worker -> daemon   PROGRESS (permille)
@@ -14,7 +14,7 @@
 #include <planefs/blob.h>
 #include <planefs/err.h>
 
-enum { PFS_WIRE_VERSION = 1, PFS_PACKET_MAX = 60 * 1024, PFS_PACKET_FDS = 2 };
+enum { PFS_WIRE_VERSION = 2, PFS_PACKET_MAX = 60 * 1024, PFS_PACKET_FDS = 2 };
 
 enum pfs_message { PFS_MSG_HELLO = 1, PFS_MSG_JOB, PFS_MSG_NEED, PFS_MSG_FILE, PFS_MSG_PROGRESS, PFS_MSG_DONE };
 
@@ -56,8 +56,10 @@ int pfs_wire_read_job(const struct pfs_packet *p, enum pfs_verb *ret_verb, struc
 
 /* The small messages. Sending helpers pick the kind and the layout; reading ones check it (EPROTO). Strings are lent by
  * the packet. FILE: code 0 comes with a descriptor (in packet fd[0]), any other with the reason. */
-int pfs_wire_send_hello(int sock, struct pfs_err *err);
-int pfs_wire_read_hello(const struct pfs_packet *p, struct pfs_err *err);            /* EPROTO for another version */
+struct pfs_hello { const char *layers, *missing; };      /* "landlock+seccomp", ""; lent by the packet */
+int pfs_wire_send_hello(int sock, const struct pfs_hello *hello, struct pfs_err *err);
+/* EPROTO for another version */
+int pfs_wire_read_hello(const struct pfs_packet *p, struct pfs_hello *ret, struct pfs_err *err);
 int pfs_wire_send_need(int sock, uint64_t job, const char *name, struct pfs_err *err);
 int pfs_wire_read_need(const struct pfs_packet *p, const char **ret_name, struct pfs_err *err);
 int pfs_wire_send_file(int sock, uint64_t job, int code, const char *reason, int fd, struct pfs_err *err);

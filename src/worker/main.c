@@ -2,13 +2,19 @@
  *
  * Never prints. Exits 0 when the daemon is gone, 1 when it broke the protocol. Dies with the daemon. Large planes go
  * back to the system as soon as they are freed; what is below the mmap threshold stays for the next job, so that small
- * planes cost no page faults. */
+ * planes cost no page faults. What it may do is bounded before the first job: see sandbox.h; how much, by the daemon.
+ *
+ *   planefs-worker [reader|maker] [--no-sandbox]     the role is for those who look at a list of processes
+ *   planefs-worker --self-test                       print what the sandbox refuses here; exit 1 if that is not all */
+#include "worker/sandbox.h"
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -31,10 +37,21 @@ static void limit(int what, rlim_t most)
     setrlimit(what, &r);
 }
 
+/* When memory runs out, rather this process than the user's others. */
+static void offer_itself(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored = write(fd, "500", 3);
+    (void)ignored;
+    close(fd);
+}
+
 static void set_up(struct worker *w)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    offer_itself();
     prctl(PR_SET_DUMPABLE, 0);
     close_range(SOCKET + 1, ~0u, 0);
     limit(RLIMIT_CORE, 0);
@@ -88,11 +105,15 @@ static void turn(struct worker *w)
     w->result = -1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct worker w;
+    struct sandbox s;
+    if (argc == 2 && !strcmp(argv[1], "--self-test"))
+        return sandbox_self_test(stdout) != 0;
     set_up(&w);
-    if (pfs_wire_send_hello(w.sock, NULL))
+    (argc == 3 && !strcmp(argv[2], "--no-sandbox") ? sandbox_stay_out : sandbox_enter)(&s);
+    if (pfs_wire_send_hello(w.sock, &(struct pfs_hello){sandbox_layers(&s), s.missing}, NULL))
         return 1;
     while (!w.gone && !w.broken)
         turn(&w);

@@ -23,7 +23,7 @@ for _i, _floor in enumerate(DAEMON):
     ALLOWED.setdefault(_floor, DAEMON[: _i + 1])
 
 # Public headers of include/planefs and the floor each belongs to; those in a folder belong to the floor of its name.
-BASE_HEADERS = "err type shape plane mem text hash blob table version".split()
+BASE_HEADERS = "err type shape plane mem text hash blob table version sanitizer".split()
 HEADER_FLOOR = {**{h: "base" for h in BASE_HEADERS}, "io": "io", "ops": "ops", "stack": "stack"}
 EXCEPTION = {("src/wire/record.h", "planefs/io.h"), ("src/wire/record.c", "planefs/io.h")}
 
@@ -33,6 +33,7 @@ PINNED = [
     (r"tiffio?\.h", r"src/io/[a-z_]*tiff?[a-z_]*\.[ch]$"),
     (r"(hdf5.*|H5.*)\.h", r"src/io/[a-z_]*(hdf5|h5|table)[a-z_]*\.[ch]$"),
     (r"(cblas|lapacke|lapack|openblas.*)\.h", r"src/kernels/"),
+    (r"(seccomp|linux/landlock)\.h", r"src/worker/sandbox_[a-z]+\.c$"),
     (r"xxhash\.h|xxh3\.h", r"src/base/"),
     (r"expat.*\.h", r"src/io/"),
     (r"ini\.h", r"src/catalog/"),

@@ -17,6 +17,7 @@ static void read_all(const struct pfs_packet *p)
     struct pfs_done done;
     struct pfs_err err;
     const char *s;
+    struct pfs_hello hello;
     int v;
     if (!pfs_wire_read_job(p, &verb, &request, &err))
         free(request.data);
@@ -28,7 +29,8 @@ static void read_all(const struct pfs_packet *p)
         abort();
     if (!pfs_wire_read_done(p, &done, &err) && (done.length < 0 || strlen(done.reason) > p->body.size))
         abort();
-    pfs_wire_read_hello(p, &err);
+    if (!pfs_wire_read_hello(p, &hello, &err) && strlen(hello.layers) + strlen(hello.missing) > p->body.size)
+        abort();
 }
 
 /* A whole packet with n descriptors. */

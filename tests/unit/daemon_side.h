@@ -92,6 +92,7 @@ static int set_up(void **state)
 {
     int pair[2];
     struct pfs_packet p;
+    struct pfs_hello hello;
     PFS_AUTO_FREE char *path = worker_path();
     (void)state;
     if (access(path, X_OK)) {
@@ -110,7 +111,7 @@ static int set_up(void **state)
     close(pair[1]);
     sock = pair[0];
     assert_int_equal(pfs_wire_receive(sock, 0, &p, NULL), 0);
-    assert_int_equal(pfs_wire_read_hello(&p, NULL), 0);
+    assert_int_equal(pfs_wire_read_hello(&p, &hello, NULL), 0);
     pfs_packet_finish(&p);
     return 0;
 }

@@ -8,6 +8,8 @@
 
 #include "pool/pool.h"
 
+#include <planefs/sanitizer.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -56,7 +58,16 @@ static void serve(uint64_t job, const char *what, int result)
         _exit(7);
     else if (!strcmp(what, "hang"))
         pause();
-    else if (!strcmp(what, "lie"))
+    else if (!strcmp(what, "write on")) {
+        for (int i = 0; i < 100; i++)
+            if (pwrite(result, "more, more", 10, 10 * i) != 10)
+                _exit(8);
+    } else if (!strcmp(what, "take memory")) {
+        void *p = mmap(NULL, 256 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        done(job, p == MAP_FAILED ? errno : 0, "refused", 0);
+        if (p != MAP_FAILED)
+            munmap(p, 256 << 20);
+    } else if (!strcmp(what, "lie"))
         done(job, 0, "", 1000);
     else if (!strcmp(what, "other job"))
         done(job + 1, 0, "", 0);
@@ -71,10 +82,7 @@ static void serve(uint64_t job, const char *what, int result)
 
 static int be_worker(void)
 {
-    struct pfs_text hello = {0};
-    pfs_put_u32(&hello, PFS_WIRE_VERSION);
-    pfs_wire_send(3, PFS_MSG_HELLO, 0, (struct pfs_blob){hello.s, hello.n}, NULL, 0, NULL);
-    pfs_text_finish(&hello);
+    pfs_wire_send_hello(3, &(struct pfs_hello){"seccomp", "Landlock: this kernel has none"}, NULL);
     for (struct pfs_packet p; pfs_wire_receive(3, 0, &p, NULL) == 0; pfs_packet_finish(&p)) {
         enum pfs_verb verb;
         struct pfs_blob request;
@@ -135,6 +143,8 @@ static void each_misdeed_costs_one_job(void **state)
     check("other job", EIO, "rules");
     check("nonsense", EIO, "rules");
     check("twice", 0, "");
+    if (!PFS_HAS_SANITIZER)
+        check("write on", EIO, "signal 25");
 }
 
 static void files_are_asked_for(void **state)
@@ -148,6 +158,44 @@ static void files_are_asked_for(void **state)
     assert_int_equal(call("/etc/passwd", 5000, &b, &err), -EPERM);
     assert_string_equal(err.text, "not /etc/passwd");
     free(b.data);
+}
+
+/* A job that declares its memory gets it on top of the worker's room; the next one has the room alone again. */
+static void memory_is_what_was_declared(void **state)
+{
+    (void)state;
+    struct pfs_pool_options o = {.worker = "/proc/self/exe", .makers = 1, .readers = 1, .room = {128 << 20, 128 << 20}};
+    struct pfs_pool *small;
+    struct pfs_err err;
+    if (PFS_HAS_SANITIZER)
+        skip();
+    assert_int_equal(pfs_pool_create(&o, &small, &err), 0);
+    for (int i = 0; i < 6; i++) {
+        struct pfs_text t = {0};
+        struct pfs_blob b;
+        struct pfs_order order = {.role = i % 2 ? PFS_MAKER : PFS_READER, .verb = PFS_PLANE, .most = 100,
+                                  .timeout_ms = 5000, .memory = i % 4 < 2 ? 0 : 256 << 20};
+        pfs_put_str(&t, "take memory");
+        pfs_text_take(&t, &order.request);
+        assert_int_equal(pfs_pool_call(small, &order, &b, &err), i % 4 < 2 ? -ENOMEM : 0);
+        free(b.data);
+    }
+    pfs_pool_destroy(small);
+}
+
+static void a_required_sandbox_must_be_whole(void **state)
+{
+    (void)state;
+    struct pfs_pool_options o = {.worker = "/proc/self/exe", .makers = 1, .readers = 1,
+                                 .sandbox = PFS_SANDBOX_REQUIRED};
+    struct pfs_pool_status s;
+    struct pfs_pool *p;
+    struct pfs_err err;
+    assert_int_equal(pfs_pool_create(&o, &p, &err), -EPERM);
+    assert_null(p);
+    assert_non_null(strstr(err.text, "Landlock: this kernel has none"));
+    pfs_pool_status(pool, &s);
+    assert_string_equal(s.sandbox, "seccomp");
 }
 
 static int ended;
@@ -234,12 +282,13 @@ static int end(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc == 1 && !strcmp(argv[0], "planefs-worker"))
+    if (argc == 2 && !strcmp(argv[0], "planefs-worker"))
         return be_worker();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_misdeed_costs_one_job), cmocka_unit_test(files_are_asked_for),
         cmocka_unit_test(running_and_queued_jobs_are_cancelled), cmocka_unit_test(workers_grow_old),
-        cmocka_unit_test(a_missing_worker_is_an_error),
+        cmocka_unit_test(a_missing_worker_is_an_error), cmocka_unit_test(memory_is_what_was_declared),
+        cmocka_unit_test(a_required_sandbox_must_be_whole),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -55,12 +55,15 @@ static void small_messages_arrive(void **state)
 {
     struct pfs_packet p;
     struct pfs_done done = {ENOSPC, "disk full", 77, 1 << 20}, got;
+    struct pfs_hello hello;
     const char *s;
     int v;
     (void)state;
-    assert_int_equal(pfs_wire_send_hello(pair[0], NULL), 0);
+    assert_int_equal(pfs_wire_send_hello(pair[0], &(struct pfs_hello){"seccomp", "no Landlock"}, NULL), 0);
     p = receive();
-    assert_int_equal(pfs_wire_read_hello(&p, NULL), 0);
+    assert_int_equal(pfs_wire_read_hello(&p, &hello, NULL), 0);
+    assert_string_equal(hello.layers, "seccomp");
+    assert_string_equal(hello.missing, "no Landlock");
     assert_int_equal(pfs_wire_read_need(&p, &s, NULL), -EPROTO);
     pfs_packet_finish(&p);
     assert_int_equal(pfs_wire_send_need(pair[0], 9, "a/b.tif", NULL), 0);
@@ -259,6 +262,8 @@ static void lying_answers_are_refused(void **state)
 {
     struct pfs_text t = {0};
     struct pfs_packet p;
+    struct pfs_hello hello;
+    struct pfs_err err;
     struct pfs_done done;
     const char *s;
     int v;
@@ -291,7 +296,13 @@ static void lying_answers_are_refused(void **state)
     pfs_put_u32(&t, PFS_WIRE_VERSION + 1);
     send_text(PFS_MSG_HELLO, &t, NULL, 0);
     p = receive();
-    assert_int_equal(pfs_wire_read_hello(&p, NULL), -EPROTO);
+    assert_int_equal(pfs_wire_read_hello(&p, &hello, &err), -EPROTO);
+    assert_non_null(strstr(err.text, "version 3"));
+    pfs_packet_finish(&p);
+    pfs_put_u32(&t, PFS_WIRE_VERSION);             /* and no word of a sandbox */
+    send_text(PFS_MSG_HELLO, &t, NULL, 0);
+    p = receive();
+    assert_int_equal(pfs_wire_read_hello(&p, &hello, NULL), -EPROTO);
     pfs_packet_finish(&p);
 }
 
@@ -302,7 +313,7 @@ static void a_closed_socket_is_said(void **state)
     (void)state;
     close(pair[1]);
     pair[1] = -1;
-    assert_int_equal(pfs_wire_send_hello(pair[0], &err), -EPIPE);
+    assert_int_equal(pfs_wire_send_hello(pair[0], &(struct pfs_hello){"off", ""}, &err), -EPIPE);
     assert_int_equal(pfs_wire_receive(pair[0], 0, &p, &err), -EPIPE);
     assert_true(p.fd[0] == -1 && !p.body.data);
 }
