@@ -15,7 +15,8 @@
 
 enum { PLANE_TIMEOUT_MS = 10 * 60 * 1000, READERS = 2 };
 
-/* Address space: libraries and thread stacks take 0.4 GiB of it; the rest is for headers, probes and masks. */
+/* Address space. Libraries and thread stacks take 0.4 GiB of it; a reader's rest is for headers, probes and masks. What
+ * a maker declares does not count every buffer between two steps, so the whole budget is its room. */
 static const int64_t READER_ROOM = (int64_t)2 << 30, MAKER_ROOM = (int64_t)1 << 30;
 
 static int give(char *s, char **ret, struct pfs_err *err)
@@ -113,6 +114,7 @@ int pfs_engine_options_fill(const struct pfs_options *o, struct pfs_paths *paths
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     *paths = (struct pfs_paths){0};
+    int64_t memory = o->memory > 0 ? o->memory : (int64_t)pages * page / 4;
     cores = cores > 0 ? cores : 1;
     int r = find_paths(o, paths, err);
     *ret = (struct pfs_engine_options){
@@ -120,8 +122,8 @@ int pfs_engine_options_fill(const struct pfs_options *o, struct pfs_paths *paths
         .config = paths->config,
         .cache = {.folder = paths->cache, .limit = o->cache_size},
         .pool = {.worker = paths->worker, .makers = o->workers > 0 ? (int)o->workers : (int)cores, .readers = READERS,
-                 .sandbox = (enum pfs_sandbox)o->sandbox, .room = {READER_ROOM, MAKER_ROOM}},
-        .memory = o->memory > 0 ? o->memory : (int64_t)pages * page / 4,
+                 .sandbox = (enum pfs_sandbox)o->sandbox, .room = {READER_ROOM, MAKER_ROOM + memory}},
+        .memory = memory,
         .timeout_ms = PLANE_TIMEOUT_MS,
         .cores = (int)cores,
         .head = pfs_cached_head,

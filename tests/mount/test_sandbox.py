@@ -89,7 +89,7 @@ def test_off_is_said(mount, folder):
 @whole
 def test_workers_of_a_mount_are_confined(mount, folder):
     """After real work: the filter is on every worker, its limits are set, it holds its own descriptors alone."""
-    m = mount(sources.sections(folder / "em", range(1, 3)), options=["sandbox=required"])
+    m = mount(sources.sections(folder / "em", range(1, 3)), options=["sandbox=required", "memory=1G"])
     assert m.status()["sandbox"] == "landlock+seccomp"
     (m / "corrected/sec_0001.tif").read_bytes()
     workers = [pid for pid in harness.children(m.pid) if b"planefs-worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -99,7 +99,7 @@ def test_workers_of_a_mount_are_confined(mount, folder):
         assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
         limits = {line[:26].strip(): line[26:].split()[0] for line in Path(f"/proc/{pid}/limits").read_text().splitlines()}
         assert limits["Max core file size"] == "0" and int(limits["Max open files"]) <= 64
-        assert limits["Max address space"].isdigit() and int(limits["Max address space"]) < 3 << 30
+        assert limits["Max address space"].isdigit() and int(limits["Max address space"]) < 4 << 30
         assert limits["Max file size"].isdigit() or limits["Max file size"] == "unlimited"
         if os.getuid() == 0:
             held = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
