@@ -88,7 +88,7 @@ static int stats_merge(const void *p, const struct pfs_shape *in, struct pfs_blo
 }
 
 const struct pfs_op pfs_op_stats = {
-    .name = "stats", .doc = "count, extremes, mean, standard deviation and percentiles per band", .rev = 2,
+    .name = "stats", .doc = "count, extremes, mean, standard deviation and percentiles per band", .rev = 1,
     .paper = "Chan, Golub, LeVeque, The American Statistician 37 (1983) 242",
     .params = params, .n_params = 1, .params_size = sizeof(struct pfs_nodata_params),
     .merge = stats_merge, .learns_from = pfs_levels_teacher, .memory = pfs_levels_memory,

@@ -223,27 +223,11 @@ static int move_float(PLANE_ARGS)
     return move_any(p, model, cx, in, n, out, err);
 }
 
-/* The sum of several planes. */
-static int add_bands(PLANE_ARGS)
-{
-    (void)p, (void)model, (void)cx, (void)err;
-    for (int64_t i = 0; i < out.h * out.w; i++) {
-        double v = 0;
-        for (int64_t k = 0; k < n; k++) {
-            assert_int_equal(in[k].type, PFS_F32);
-            v += get(in[k], i);
-        }
-        set(out, i, v);
-    }
-    return 0;
-}
-
 static const struct pfs_op ops[] = {
     {.name = "stay", .flags = PFS_OP_INPLACE, .plane = stay},
     {.name = "stayf", .flags = PFS_OP_INPLACE | PFS_OP_FLOAT, .plane = stay_float},
     {.name = "move", .plane = move_any},
     {.name = "movef", .flags = PFS_OP_FLOAT, .plane = move_float},
-    {.name = "bands", .flags = PFS_OP_FLOAT | PFS_OP_BANDS, .plane = add_bands},
 };
 
 struct chain { struct pfs_recipe_steps r; struct pfs_step step[8]; struct amount amount[8]; };
@@ -337,31 +321,6 @@ static void in_place_steps_hold_one_plane(void **state)
     free(out.px);
 }
 
-static void bands_are_combined(void **state)
-{
-    struct chain c = {0};
-    struct pfs_typed in[3], out = plane(PFS_F32, 20, 30);
-    struct pfs_context cx = {.threads = 1};
-    (void)state;
-    add(&c, 0, PFS_NONE, false);                         /* 2 v + 1 on uint16 */
-    add(&c, 4, PFS_NONE, false);                         /* the sum */
-    add(&c, 1, PFS_NONE, false);                         /* 2 v + 3 */
-    for (int k = 0; k < 3; k++) {
-        in[k] = plane(PFS_U16, 20, 30);
-        for (int64_t i = 0; i < 600; i++)
-            set(in[k], i, (double)(i + k));
-    }
-    fail_at = 0;
-    assert_int_equal(pfs_recipe_combine(&c.r, 0, NULL, &cx, in, 3, out, NULL), 0);
-    for (int64_t i = 0; i < 600; i++)
-        assert_true(get(out, i) == 2 * (2 * (double)(3 * i + 3) + 3) + 3);
-    c.r.n = 1;
-    assert_int_equal(pfs_recipe_combine(&c.r, 0, NULL, &cx, in, 3, out, NULL), -EINVAL);
-    for (int k = 0; k < 3; k++)
-        free(in[k].px);
-    free(out.px);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,7 +328,7 @@ int main(void)
         cmocka_unit_test(wrong_texts_are_explained), cmocka_unit_test(parameters_reach_their_steps),
         cmocka_unit_test(of_puts_a_view_in_front), cmocka_unit_test(canonical_texts_read_back),
         cmocka_unit_test(foreign_texts_are_refused), cmocka_unit_test(every_chain_meets_its_twin),
-        cmocka_unit_test(in_place_steps_hold_one_plane), cmocka_unit_test(bands_are_combined),
+        cmocka_unit_test(in_place_steps_hold_one_plane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

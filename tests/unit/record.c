@@ -166,16 +166,19 @@ static struct pfs_stack_info info(void)
 static void put_recipe(struct pfs_text *t)
 {
     uint64_t digest[6] = {1, 2, 3, 4, 5, 6};
-    struct pfs_recipe_step step[2] = {{"invert/1 on=1", shape, false, 10}, {"stats/1 nodata=none", shape, true, 20}};
+    struct pfs_recipe_step step[2] = {
+        {.text = "invert/1 on=1", .out = shape, .teacher = "", .prior = "", .memory = 10},
+        {"stats/1 nodata=none", shape, true, 1, 2, "counts/1 nodata=none", "moments/1 nodata=none", true, 20}};
     struct pfs_recipe r = {.n = 2, .step = step, .n_digest = 3, .digest = digest};
     pfs_recipe_put(t, &r);
 }
 
 static void put_work(struct pfs_text *t)
 {
-    struct pfs_input input[2] = {{"a.tif", 7, 0, {1, 2, 3}, 0, shape}, {"entry", 8, -1, {0, 0, 0}, 4096, shape}};
+    struct pfs_input input[2] = {{"a.tif", 7, 0, {1, 2, 3}, {4, 5, 6}, 0, shape},
+                                 {"entry", 8, -1, {0, 0, 0}, {0, 0, 1}, 4096, shape}};
     struct pfs_work w = {.stack = info(), .n_steps = 2, .step = (char *[]){"invert/1 on=1", "crop/1 roi=none"},
-                         .at = {0, 1, 1}, .offset = 8192, .threads = 2, .model = true, .n_parts = 5, .n_inputs = 2,
+                         .at = {0, 1, 1}, .offset = 8192, .row = 3, .rows = 9, .threads = 2, .model = true, .prior = true, .n_parts = 5, .n_inputs = 2,
                          .input = input};
     pfs_work_put(t, &w);
 }
@@ -186,7 +189,7 @@ static void put_registry(struct pfs_text *t)
     struct pfs_registry_op op[2] = {{"invert", "d", "p", 1, 2, param}, {"crop", "", "", 9, 0, NULL}};
     struct pfs_registry_view view = {"source", "", "planes", true};
     struct pfs_registry_driver driver = {"tiff", "TIFF", 4};
-    struct pfs_registry r = {2, 1, 1, op, &view, &driver};
+    struct pfs_registry r = {2, 1, 1, op, &view, &driver, "Haswell"};
     pfs_registry_put(t, &r);
 }
 
@@ -209,11 +212,15 @@ static void the_others_survive(void **state)
     assert_int_equal(pfs_recipe_get((struct pfs_blob){a.s, a.n}, &r, NULL), 0);
     assert_true(r.n == 2 && r.n_digest == 3 && r.digest[5] == 6 && r.step[1].model && r.step[0].memory == 10);
     assert_string_equal(r.step[1].text, "stats/1 nodata=none");
+    assert_true(r.step[1].gather == 1 && r.step[1].scope == 2 && r.step[1].teacher_bands && r.step[1].memory == 20);
+    assert_string_equal(r.step[1].teacher, "counts/1 nodata=none");
+    assert_string_equal(r.step[1].prior, "moments/1 nodata=none");
     assert_shape(&r.step[0].out, &shape);
     pfs_recipe_finish(&r);
     put_work(&b);
     assert_int_equal(pfs_work_get((struct pfs_blob){b.s, b.n}, &w, NULL), 0);
     assert_true(w.n_steps == 2 && w.n_inputs == 2 && w.offset == 8192 && w.threads == 2 && w.model && w.n_parts == 5);
+    assert_true(w.prior && w.row == 3 && w.rows == 9 && w.input[0].plane.c == 6 && w.input[1].plane.c == 1);
     assert_true(w.at.z == 1 && w.input[0].at.c == 3 && w.input[1].series == -1 && w.input[1].offset == 4096);
     assert_string_equal(w.input[1].name, "entry");
     assert_string_equal(w.stack.model, "polymodel.h5");
@@ -224,6 +231,7 @@ static void the_others_survive(void **state)
     assert_true(g.n_ops == 2 && g.op[0].n_params == 2 && g.op[1].n_params == 0 && g.view[0].listed);
     assert_string_equal(g.op[0].param[0].limits, "0 to 2");
     assert_string_equal(g.driver[0].name, "tiff");
+    assert_string_equal(g.algebra, "Haswell");
     pfs_registry_finish(&g);
     put_resolve(&d);
     assert_int_equal(pfs_resolve_get((struct pfs_blob){d.s, d.n}, &s, &view, NULL), 0);
