@@ -73,7 +73,8 @@ struct pfs_parts {            /* partials in the order they are merged: band by 
     int (*next)(struct pfs_parts *p, struct pfs_blob *ret, struct pfs_err *err);
 };
 
-struct pfs_along {            /* folding the planes along an axis, in order; pixels close together, the same ones each time */
+/* Folding the planes along an axis, in order; pixels lie close together, the same ones each time. */
+struct pfs_along {
     size_t (*room)(enum pfs_type type);               /* bytes of state a pixel */
     void (*begin)(const void *p, enum pfs_type type, void *state, int64_t pixels);
     void (*add)(const void *p, enum pfs_type type, void *state, const void *px, int64_t pixels);
@@ -127,7 +128,8 @@ extern const struct pfs_op *const pfs_ops[];          /* NULL-terminated, from o
 const struct pfs_op *pfs_op_named(const char *name);  /* NULL: no such operator */
 enum pfs_gather pfs_op_gathers(const struct pfs_op *op);
 bool pfs_op_learns(const struct pfs_op *op);          /* has a model */
-/* The operator whose partials `op` merges on this input (itself, mostly), and the one whose model a teacher needs (NULL). */
+/* The operator whose partials `op` merges on this input (itself, mostly), and the one whose model a teacher needs: NULL
+ * for none. */
 const struct pfs_op *pfs_op_teacher(const struct pfs_op *op, const struct pfs_shape *in);
 const struct pfs_op *pfs_op_prior(const struct pfs_op *teacher, const struct pfs_shape *in);
 

@@ -293,7 +293,7 @@ static int64_t list_planes(const struct pfs_view_on *v, struct pfs_at at, struct
     for (int64_t i = 0; i < all; i++) {
         struct pfs_at p = at;
         *(of_bands(v) ? &p.c : along_z ? &p.z : &p.t) = i;
-        if (d->sections && pfs_dataset_file(d, p) < 0)
+        if (d->spread && pfs_dataset_file(d, p) < 0)
             continue;
         if (ret)
             ret[n] = p;

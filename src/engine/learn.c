@@ -410,7 +410,7 @@ void pfs_learn_cancel(struct report_task *r)
 
 static bool whole_group(const struct pfs_dataset *d, struct pfs_at at)
 {
-    for (at.c = 1; d->sections && !d->file_channels && at.c < d->shape.c; at.c++)
+    for (at.c = 1; d->spread && !d->file_channels && at.c < d->shape.c; at.c++)
         if (pfs_dataset_file(d, at) < 0)
             return false;
     return true;

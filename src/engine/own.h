@@ -152,8 +152,8 @@ uint64_t pfs_failure_of(const struct pfs_view_on *v, struct pfs_at at, const cha
 bool pfs_failure_known(struct pfs_engine *e, uint64_t what, int *code, struct pfs_err *err);
 void pfs_failure_add(struct pfs_engine *e, uint64_t what, int code, const char *reason, bool killed);
 
-/* key.c: the canonical text of the first `steps` steps of a view's plane. model: the hash of what the step that needs one
- * has learnt; NULL where that step is not among them. */
+/* key.c: the canonical text of the first `steps` steps of a view's plane. model: the hash of what the step that needs
+ * one has learnt; NULL where that step is not among them. */
 int pfs_plane_text(const struct pfs_view_on *v, const struct pfs_located *l, struct pfs_hash content, struct pfs_at at,
                    int steps, const struct pfs_hash *model, struct pfs_text *ret, struct pfs_err *err);
 

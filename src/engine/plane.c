@@ -264,7 +264,8 @@ static struct pfs_entry *find_stage(struct plane_task *p, struct pfs_hash conten
     for (int steps = n; steps >= 0; steps--) {
         PFS_AUTO_TEXT struct pfs_text text = {0};
         struct pfs_entry *entry;
-        if (pfs_plane_text(p->t.view, &p->l, content, p->t.at, steps, p->model.data ? &p->model_hash : NULL, &text, err) < 0)
+        const struct pfs_hash *model = p->model.data ? &p->model_hash : NULL;
+        if (pfs_plane_text(p->t.view, &p->l, content, p->t.at, steps, model, &text, err) < 0)
             return NULL;
         struct pfs_hash key = pfs_hash(text.s, text.n);
         bool found = (steps == n || pfs_entry_exists(e->cache, key)) && !pfs_entry_find(e->cache, key, text.s, &entry);

@@ -19,7 +19,7 @@ int64_t pfs_name_planes(const struct pfs_name *name)
 
 bool pfs_name_missing(const struct pfs_name *name, struct pfs_at at)
 {
-    return name->dataset->spread && pfs_dataset_file(name->dataset, at) < 0;
+    return !pfs_view_gathers(name->view) && name->dataset->spread && pfs_dataset_file(name->dataset, at) < 0;
 }
 
 static enum pfs_state report_state(struct pfs_tree *t, const struct pfs_name *name, bool wait, int *percent,

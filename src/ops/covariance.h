@@ -9,7 +9,7 @@ enum { PFS_PCA_BANDS = 1024 };
 struct pfs_covariance_params { struct pfs_nodata_params of; struct pfs_list leave_out; };
 
 #define PFS_LEAVE_OUT_PARAM \
-    {.name = "leave_out", .doc = "bands that take no part, counted from 0: first and last of each range, a single one last", \
+    {.name = "leave_out", .doc = "bands that take no part, from 0: first and last of each range, a single one last", \
      .kind = PFS_INTS, .value = "none", .min = 0, .max = PFS_PCA_BANDS - 1, .may_be_none = true, \
      .offset = offsetof(struct pfs_covariance_params, leave_out)}
 

@@ -1,9 +1,9 @@
 /* moments: count, extremes, mean and deviation per band: the first pass, from which everything else is learnt.
  *
  * A plane of 8 or 16 bits is counted value by value; everything follows exactly from the counts, percentiles too. Other
- * types keep moments, and percentiles stay NaN (stats fills them in). A partial is a table with one value a column: count, nan, min, max,
- * mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins` (stats_counts.c). The model joins
- * planes in plane order (Chan's formula) or by adding counts, per band and over all bands. */
+ * types keep moments, and percentiles stay NaN (stats fills them in). A partial is a table with one value a column:
+ * count, nan, min, max, mean, std, low (what the mean lost to rounding), m2 and, for 8 and 16 bits, `bins`
+ * (stats_counts.c). The model joins planes in order (Chan's formula) or by adding counts, per band and over all bands. */
 #include "ops/levels.h"
 
 #include <planefs/mem.h>

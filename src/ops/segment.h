@@ -17,7 +17,7 @@ void pfs_segmenter_finish(struct pfs_segmenter *s);
 /* Otsu's threshold of the band in `levels`: one bin per value where a bin is a value, 256 bins for floats as
  * scikit-image has them, PFS_BINS for whole numbers that span more. NaN without pixels. */
 double pfs_segmenter_otsu(struct pfs_segmenter *s);
-/* The optimal centres for k = 2 .. most (centre[k - 2] has k, rising), or for k alone. NaN for those that are not needed. */
+/* The optimal centres for k = 2 .. most (centre[k - 2] has k, rising), or for k alone. NaN: not needed. */
 int pfs_segmenter_kmeans(struct pfs_segmenter *s, int most, double *const *centre, struct pfs_err *err);
 int pfs_segmenter_kmeans_one(struct pfs_segmenter *s, int k, double *centre, struct pfs_err *err);
 

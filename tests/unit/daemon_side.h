@@ -42,6 +42,15 @@ static UNUSED_OK void lend_text(const char *name, const char *text)
     lend(name, text, strlen(text));
 }
 
+static UNUSED_OK void take_back(const char *name)
+{
+    for (int i = 0; i < n_files; i++)
+        if (!strcmp(files[i].name, name)) {
+            free(files[i].bytes);
+            files[i] = files[--n_files];
+        }
+}
+
 static UNUSED_OK int asked(const char *name)
 {
     for (int i = 0; i < n_files; i++)

@@ -1,4 +1,4 @@
-/* moments against a naive twin in long double: moments for large offsets, exact percentiles, NaN, nodata, missing planes. */
+/* moments against a naive twin in long double: large offsets, exact percentiles, NaN, nodata, missing planes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -178,8 +178,8 @@ static void put_work(struct pfs_text *t)
     struct pfs_input input[2] = {{"a.tif", 7, 0, {1, 2, 3}, {4, 5, 6}, 0, shape},
                                  {"entry", 8, -1, {0, 0, 0}, {0, 0, 1}, 4096, shape}};
     struct pfs_work w = {.stack = info(), .n_steps = 2, .step = (char *[]){"invert/1 on=1", "crop/1 roi=none"},
-                         .at = {0, 1, 1}, .offset = 8192, .row = 3, .rows = 9, .threads = 2, .model = true, .prior = true, .n_parts = 5, .n_inputs = 2,
-                         .input = input};
+                         .at = {0, 1, 1}, .offset = 8192, .row = 3, .rows = 9, .threads = 2, .model = true,
+                         .prior = true, .n_parts = 5, .n_inputs = 2, .input = input};
     pfs_work_put(t, &w);
 }
 
