@@ -100,6 +100,10 @@ $(fuzz_bin): %-fuzz: %.o $(BUILD)/libdaemon.a $(BUILD)/libplanefs.a
 unit: $(unit_bin)
 	@for t in $(unit_bin); do echo "== $$t"; $(RUN) $$t || exit 1; done
 
+# Times the stages of the correction without files and processes.
+$(BUILD)/tests/bench/stages: %: %.o $(BUILD)/libplanefs.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORKER_LIBS)
+
 tests: $(unit_bin) $(replay_bin)
 
 # One runner, one summary: the checks, the unit programs and the mounts are all cases of one pytest run.
@@ -166,7 +170,7 @@ run-fuzz: $(fuzz_bin)
 ## bench: measure, print ratios, write build/bench.json
 bench:
 	@.ci/deps install build test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/stages
 	BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/bench/bench.py $(ARGS)
 
 ## demo: make a small data set, mount it and show what is there (leaves it mounted)

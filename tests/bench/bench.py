@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount"))
+import correction  # noqa: E402
 import harness  # noqa: E402
 import sources  # noqa: E402
 
@@ -68,6 +69,7 @@ def drop_caches():
 class Bench:
     def __init__(self, base):
         self.base, self.rows, self.mounts = Path(base), [], []
+        self.seconds = seconds
 
     def mount(self, source):
         m = harness.Mount(source, self.base / f"m{len(self.mounts)}")
@@ -157,16 +159,6 @@ def stats(b):
     b.row("stats.json of 192 MiB: again", seconds(f"cat {m / 'stats.json'}")[0], theirs, "NumPy and tifffile")
 
 
-def corrected(b):
-    """One corrected section, computed and read again."""
-    folder = sources.sections(b.base / "em", (1, 2), h=2048, w=2048)
-    m = b.mount(folder)
-    path = m / "corrected/sec_0001.tif"
-    first, _ = seconds(f"cat {path} >/dev/null", before=lambda: m.remount(fresh=True), runs=3)
-    b.row("corrected 4 Mpixel: first", first, None, f"{2048 * 2048 / 1e6 / first:.1f} Mpixel/s")
-    b.row("corrected 4 Mpixel: again", seconds(f"cat {path} >/dev/null")[0], first, "computing it")
-
-
 def listing(b):
     """11,000 sections listed with sizes, beside the source folder itself."""
     folder = sources.many_lzw(b.base / "many", 11000)
@@ -180,7 +172,7 @@ def listing(b):
     b.row("ls -l of 11,000", ours, theirs, "the source folder")
 
 
-CASES = [warm_read, raw_slice, packed_slice, stats, corrected, listing]
+CASES = [warm_read, raw_slice, packed_slice, stats, listing, *correction.CASES]
 
 
 def main(words):
@@ -195,7 +187,7 @@ def main(words):
             finally:
                 b.close()
             rows += b.rows
-    found = {"cores": os.cpu_count(), "numpy": np.__version__, "rows": rows}
+    found = {"cores": os.cpu_count(), "load": os.getloadavg(), "numpy": np.__version__, "rows": rows}
     (harness.BUILD / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -209,7 +209,7 @@ def test_a_cached_stage_is_the_start_of_the_next(mount, folder):
 
 def test_the_next_stage_costs_its_own_time(mount, folder):
     """From a cached denoised section only the contrast is left: a fraction of the whole."""
-    source = sources.sections(folder / "em", [1, 2], h=2500, w=2500)
+    source = sources.sections(folder / "em", [1, 2], h=1600, w=1600)
     m = mount(source)
 
     def seconds(name):
