@@ -2,8 +2,8 @@
  *
  * The process forks before anything else, so threads and workers are the daemon's own; the parent waits on a pipe until
  * the mount answers or fails. The end comes by a signal or from the kernel (umount). Then: no new requests, waiting
- * ones are answered ENOTCONN, lanes run empty, the mount is detached, workers die. If a lane is stuck in a system call the
- * mount is detached all the same and the process ends without it. */
+ * ones are answered ENOTCONN, lanes run empty, the mount is detached, workers die. If a lane is stuck in a system call
+ * the mount is detached all the same and the process ends without it. */
 #include "files/entry_head.h"
 #include "fs/mount.h"
 #include "fs/channel.h"

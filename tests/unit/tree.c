@@ -13,19 +13,24 @@
 static struct pfs_tree tree;
 static struct pfs_node root;
 
+static struct pfs_shape shape_of(int64_t t, int64_t z, int64_t c)
+{
+    return (struct pfs_shape){.t = t, .z = z, .c = c, .y = 48, .x = 64, .type = PFS_U16};
+}
+
 static int begin(void **state)
 {
     struct pfs_err err;
     (void)state;
     cold = false;
     folder_refs = dataset_refs = view_refs = 0;
-    em = (struct pfs_dataset){.path = "em", .name = "em", .shape = {1, 4, 1, 48, 64, PFS_U16}, .first = {0, 5600, 0},
+    em = (struct pfs_dataset){.path = "em", .name = "em", .shape = shape_of(1, 4, 1), .first = {0, 5600, 0},
                               .sections = true, .n_files = 3, .file = em_file, .mtime = 5000, .serial = 1};
     em_later = em;
     em_later.serial = 3;
     em_later.shape.z = 3;
     em_later.n_files = 2;
-    hyper = (struct pfs_dataset){.path = "hyper", .name = "hyper", .shape = {2, 3, 2, 48, 64, PFS_U16}, .n_files = 1,
+    hyper = (struct pfs_dataset){.path = "hyper", .name = "hyper", .shape = shape_of(2, 3, 2), .n_files = 1,
                                  .mtime = 7000, .serial = 2};
     items[0] = (struct pfs_item){.name = "em", .kind = PFS_ITEM_DATASET, .dataset = &em, .mtime = 5000};
     items[1] = (struct pfs_item){.name = "hyper", .kind = PFS_ITEM_DATASET, .dataset = &hyper, .mtime = 7000};
