@@ -114,7 +114,9 @@ static int put_names(struct listing *l, const struct pfs_walk *walk, int64_t coo
     while ((r = pfs_walk_next(walk, &cookie, &listed, err)) == 1) {
         pfs_entry_fill(listed.node, &listed.st, &entry);
         bool fits = put(l, listed.name, &entry, 2 + cookie);
-        if (!fits || !l->plus)
+        if (fits && l->plus)
+            pfs_node_hand_over(listed.node);
+        else
             pfs_node_drop(walk->tree, listed.node);
         if (!fits)
             return 0;
@@ -128,8 +130,10 @@ static void take_back(struct pfs_mount *m, const struct listing *l)
     struct fuse_direntplus entry;
     for (size_t at = 0; l->plus && at + FUSE_NAME_OFFSET_DIRENTPLUS <= l->n; at += FUSE_DIRENTPLUS_SIZE(&entry)) {
         memcpy(&entry, l->buf + at, FUSE_NAME_OFFSET_DIRENTPLUS);
-        if (entry.entry_out.nodeid)
-            pfs_place_drop(m->tree.places, pfs_node_of(&m->tree, entry.entry_out.nodeid).place, 2);
+        struct pfs_node node = pfs_node_of(&m->tree, entry.entry_out.nodeid);
+        if (entry.entry_out.nodeid && node.place)
+            pfs_place_drop(m->tree.places, node.place, 1);
+        pfs_node_drop(&m->tree, node);
     }
 }
 

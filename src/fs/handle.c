@@ -163,7 +163,7 @@ int pfs_handle_open(struct pfs_tree *t, struct pfs_node node, bool wait, struct 
     pthread_mutex_init(&h->making, NULL);
     int r = node.place->kind == PFS_PLACE_BRANCH ? open_file(h, wait, err) : open_words(h, wait, err);
     if (r) {
-        pfs_place_hold(t->places, node.place, 1);    /* the caller keeps its own */
+        h->node = pfs_node_copy(t, node);            /* the caller keeps its own */
         destroy(h);
         return r;
     }

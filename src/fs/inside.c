@@ -10,15 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int pfs_tree_give(struct pfs_tree *t, const struct pfs_place *wanted, uint64_t index, struct pfs_node *ret,
-                  struct pfs_err *err)
-{
-    ret->index = index;
-    int r = pfs_place_intern(t->places, wanted, &ret->place, err);
-    if (!r)
-        ret->place->last_index = index;
-    return r;
-}
 
 /* Views of the segmentation stand in their own folder, all others do not. */
 bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n)
@@ -166,7 +157,7 @@ static int view_text(const struct pfs_tree *t, const struct pfs_place *place, co
     return ret->failed || mine.failed ? -ENOMEM : 0;
 }
 
-int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait, char **ret,
+int pfs_tree_model(struct pfs_tree *t, struct pfs_node node, const struct pfs_kind *kind, bool wait, char **ret,
                    struct pfs_err *err)
 {
     PFS_AUTO_FREE char *params = NULL;
@@ -175,13 +166,13 @@ int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs
     *ret = NULL;
     if (!kind->model)
         return 0;
-    int r = all_params(place, NULL, &params);
+    int r = all_params(node.place, NULL, &params);
     pick_params(params, op_named(t, kind->model), true, &mine);
     if (!r && !mine.failed)
         *ret = mine.n ? pfs_format("%s@%s", kind->model, mine.s) : strdup(kind->model);
     if (!*ret)
         return pfs_fail(err, ENOMEM, "no memory for a report");
-    r = mine.n ? pfs_engine_view(t->engine, place->dataset, *ret, wait, &view, err) : 0;
+    r = mine.n ? pfs_engine_view(t->engine, node.dataset, *ret, wait, &view, err) : 0;
     if (!r && mine.n)
         pfs_view_unref(view);
     if (r) {
@@ -191,17 +182,17 @@ int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs
     return r;
 }
 
-int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait,
+int pfs_tree_view(struct pfs_tree *t, struct pfs_node node, const struct pfs_kind *kind, bool wait,
                   struct pfs_view_on **ret, struct pfs_err *err)
 {
     PFS_AUTO_TEXT struct pfs_text text = {0};
-    if ((*ret = pfs_place_view(t->places, place)))
+    if ((*ret = pfs_place_view(t->places, node.place)))
         return 0;
-    if (view_text(t, place, kind, &text))
+    if (view_text(t, node.place, kind, &text))
         return pfs_fail(err, ENOMEM, "no memory for a view");
-    int r = pfs_engine_view(t->engine, place->dataset, text.s, wait, ret, err);
-    if (!r)
-        pfs_place_set_view(t->places, place, *ret);
+    int r = pfs_engine_view(t->engine, node.dataset, text.s, wait, ret, err);
+    if (!r && node.place->dataset)         /* of this snapshot for good */
+        pfs_place_set_view(t->places, node.place, *ret);
     return r;
 }
 
@@ -209,10 +200,10 @@ int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_
 static int check(struct pfs_tree *t, struct pfs_node node, bool wait, struct pfs_err *err)
 {
     struct pfs_view_on *view;
-    const struct pfs_kind *kind = pfs_branch_kind(node.place->branch, node.place->dataset);
+    const struct pfs_kind *kind = pfs_branch_kind(node.place->branch, node.dataset);
     if (!node.place->made || node.place->branch->kind || !(node.place->params || node.place->view_text))
         return 0;
-    int r = pfs_tree_view(t, node.place, kind, wait, &view, err);
+    int r = pfs_tree_view(t, node, kind, wait, &view, err);
     if (!r)
         pfs_view_unref(view);
     return r;
@@ -276,7 +267,7 @@ static int view_of(struct pfs_tree *t, struct pfs_dataset *d, const struct pfs_b
 static int describe(struct pfs_tree *t, struct pfs_node folder, const struct pfs_branch *b, const struct pfs_match *m,
                     bool wait, struct pfs_place *wanted, struct pfs_err *err)
 {
-    struct pfs_dataset *d = folder.place->dataset;
+    struct pfs_dataset *d = folder.dataset;
     if (b->timeless && d->shape.t > 1)
         return pfs_fail(err, ENOENT, "there are %lld time points: name one, as in t%lld/", (long long)d->shape.t,
                         (long long)d->first[0]);
@@ -300,22 +291,24 @@ int pfs_tree_enter(struct pfs_tree *t, struct pfs_node folder, const struct pfs_
     struct pfs_match m;
     if (!pfs_part_match(&b->part, name, &m))
         return pfs_fail(err, ENOENT, "no such name");
+    bool counted = pfs_part_has_place(&b->part);
+    bool bound = counted || b->kind || (folder.place->kind == PFS_PLACE_BRANCH && folder.place->dataset);
     struct pfs_place wanted = {.kind = PFS_PLACE_BRANCH, .parent = folder.place, .branch = b, .n = -1,
-                               .name = pfs_part_has_place(&b->part) ? NULL : (char *)name,
-                               .dataset = folder.place->dataset};
+                               .name = counted ? NULL : (char *)name,
+                               .dataset = bound ? folder.dataset : NULL};
     uint64_t index = folder.index;
     int r = describe(t, folder, b, &m, wait, &wanted, err);
     if (!r)
-        r = push_part(wanted.dataset, &b->part, &m, &index, err);
+        r = push_part(folder.dataset, &b->part, &m, &index, err);
     if (!r)
-        r = pfs_tree_give(t, &wanted, index, ret, err);
+        r = pfs_tree_give(t, &wanted, index, folder.dataset, ret, err);
     free(wanted.params);
     free(wanted.view_text);
     if (r)
         return r;
     struct pfs_vars vars;
     pfs_node_vars(*ret, &vars);
-    r = pfs_vars_exist(wanted.dataset, &vars) ? check(t, *ret, wait, err)
+    r = pfs_vars_exist(folder.dataset, &vars) ? check(t, *ret, wait, err)
                                               : pfs_fail(err, ENOENT, "this section is missing");
     if (r)
         pfs_node_drop(t, *ret);

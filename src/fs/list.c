@@ -108,7 +108,7 @@ static bool name_of(const struct pfs_tree *t, const struct pfs_branch *b, const 
 static int entry(const struct pfs_walk *w, struct pfs_node folder, const struct pfs_branch *b, int64_t i,
                  struct pfs_listed *ret, struct pfs_err *err)
 {
-    if (!name_of(w->tree, b, folder.place->dataset, i, ret->name))
+    if (!name_of(w->tree, b, folder.dataset, i, ret->name))
         return -ENOENT;
     int r = pfs_tree_enter(w->tree, folder, b, ret->name, w->wait, &ret->node, err);
     if (r)
@@ -125,7 +125,7 @@ static int next_in_branch(const struct pfs_walk *w, struct pfs_node folder, int6
     const struct pfs_branch *above = folder.place->branch;
     int64_t before = 0;
     for (int k = 0; k < above->n_children; k++) {
-        int64_t n = extent(w->tree, above->child[k], folder.place->dataset);
+        int64_t n = extent(w->tree, above->child[k], folder.dataset);
         while (*cookie < before + n) {
             int r = entry(w, folder, above->child[k], *cookie - before, ret, err);
             if (r == -EAGAIN || r == -ENOMEM)
@@ -162,11 +162,9 @@ static int next_named(const struct pfs_walk *w, const char *name, int64_t *cooki
 
 static int next_in_self(const struct pfs_walk *w, int64_t *cookie, struct pfs_listed *ret, struct pfs_err *err)
 {
-    struct pfs_place wanted = {.kind = PFS_PLACE_DATASET, .parent = w->folder.place, .name = "",
-                               .dataset = w->items->self, .branch = w->tree->branches, .n = -1};
-    struct pfs_node self = {0};
+    struct pfs_node self;
     int64_t inside = *cookie - 1;
-    int r = pfs_place_intern(w->tree->places, &wanted, &self.place, err);
+    int r = pfs_tree_give_dataset(w->tree, w->folder.place, "", w->items->self, &self, err);
     if (r)
         return r;
     r = next_in_branch(w, self, &inside, ret, err);

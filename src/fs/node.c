@@ -27,13 +27,30 @@ struct pfs_node pfs_node_of(struct pfs_tree *t, uint64_t id)
 {
     struct pfs_place *place = pfs_place_numbered(t->places, (uint32_t)(id >> PFS_INDEX_BITS));
     uint64_t index = id & ((UINT64_C(1) << PFS_INDEX_BITS) - 1);
-    return (struct pfs_node){place, place && place->parent ? index : 0};
+    if (!place)
+        return (struct pfs_node){0};
+    return (struct pfs_node){place, place->parent ? index : 0, pfs_place_dataset(t->places, place)};
+}
+
+void pfs_node_hand_over(struct pfs_node node)
+{
+    if (node.dataset)
+        pfs_dataset_unref(node.dataset);
 }
 
 void pfs_node_drop(struct pfs_tree *t, struct pfs_node node)
 {
+    pfs_node_hand_over(node);
     if (node.place)
         pfs_place_drop(t->places, node.place, 1);
+}
+
+struct pfs_node pfs_node_copy(struct pfs_tree *t, struct pfs_node node)
+{
+    pfs_place_hold(t->places, node.place, 1);
+    if (node.dataset)
+        pfs_dataset_ref(node.dataset);
+    return node;
 }
 
 /* How many values a number may take. Bare y and x count chunks, of which the smallest has 64 pixels a side. */
@@ -60,19 +77,19 @@ static void set(struct pfs_vars *vars, int var, int64_t value, bool bare)
 }
 
 /* Take the digits of a part off the index. */
-static void pop(const struct pfs_place *p, uint64_t *index, struct pfs_vars *ret)
+static void pop(const struct pfs_place *p, const struct pfs_dataset *d, uint64_t *index, struct pfs_vars *ret)
 {
     const struct pfs_part *part = &p->branch->part;
     for (int i = part->n - 1; i >= 0; i--) {
         const struct pfs_token *token = &part->token[i];
         if (token->var >= PFS_VAR_N && token->var != PFS_VAR_NAME)
             continue;
-        uint64_t radix = pfs_part_radix(p->dataset, token), digit = *index % radix;
+        uint64_t radix = pfs_part_radix(d, token), digit = *index % radix;
         *index /= radix;
         if (!ret)
             continue;
         if (token->var == PFS_VAR_NAME) {
-            struct pfs_at at = pfs_at_of(&p->dataset->shape, (int64_t)digit);
+            struct pfs_at at = pfs_at_of(&d->shape, (int64_t)digit);
             set(ret, PFS_VAR_T, at.t, false);
             set(ret, PFS_VAR_Z, at.z, false);
             set(ret, PFS_VAR_C, at.c, false);
@@ -88,17 +105,18 @@ struct pfs_node pfs_node_parent(struct pfs_node node)
     if (is_root(node))
         return node;
     if (node.place->kind == PFS_PLACE_CONTROL && index)
-        return (struct pfs_node){node.place, 0};
+        return (struct pfs_node){node.place, 0, NULL};
     if (node.place->kind == PFS_PLACE_BRANCH)
-        pop(node.place, &index, NULL);
-    return (struct pfs_node){node.place->parent, index};
+        pop(node.place, node.dataset, &index, NULL);
+    bool out = node.place->kind == PFS_PLACE_DATASET;
+    return (struct pfs_node){node.place->parent, index, out ? NULL : node.dataset};
 }
 
 void pfs_node_vars(struct pfs_node node, struct pfs_vars *ret)
 {
     *ret = (struct pfs_vars){0};
     for (const struct pfs_place *p = node.place; p->kind == PFS_PLACE_BRANCH; p = p->parent) {
-        pop(p, &node.index, ret);
+        pop(p, node.dataset, &node.index, ret);
         if (p->n >= 0)
             set(ret, PFS_VAR_N, p->n, false);
     }
@@ -123,11 +141,11 @@ static int64_t shown(const struct pfs_dataset *d, const struct pfs_token *token,
 static int numbered_name(struct pfs_node node, char name[PFS_NAME_MAX])
 {
     const struct pfs_part *part = &node.place->branch->part;
-    const struct pfs_dataset *d = node.place->dataset;
+    const struct pfs_dataset *d = node.dataset;
     struct pfs_vars vars = {0};
     size_t n = 0;
     uint64_t index = node.index;
-    pop(node.place, &index, &vars);
+    pop(node.place, d, &index, &vars);
     for (int i = 0; i < part->n && n < PFS_NAME_MAX; i++) {
         const struct pfs_token *token = &part->token[i];
         char plane[PFS_NAME_MAX];

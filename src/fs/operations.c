@@ -52,7 +52,9 @@ static int lookup_in(struct pfs_call *c, struct pfs_node folder, bool wait, stru
     }
     pfs_entry_fill(found, &st, &entry);
     if (fuse_reply_entry(c->req, &entry))
-        pfs_node_drop(t, found);         /* the kernel no longer waits, and so counts no lookup */
+        pfs_node_drop(t, found);         /* the kernel no longer waits, and so counts no look-up */
+    else
+        pfs_node_hand_over(found);
     return 0;
 }
 
@@ -82,8 +84,9 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void forget(struct pfs_mount *m, fuse_ino_t ino, uint64_t n)
 {
     struct pfs_node node = pfs_node_of(&m->tree, ino);
-    if (node.place)
-        pfs_place_drop(m->tree.places, node.place, ino == FUSE_ROOT_ID ? 1 : (int64_t)n + 1);
+    if (node.place && ino != FUSE_ROOT_ID)
+        pfs_place_drop(m->tree.places, node.place, (int64_t)n);
+    pfs_node_drop(&m->tree, node);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)

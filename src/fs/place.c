@@ -21,11 +21,16 @@ struct pfs_places {
     struct pfs_place *oldest, *newest;
 };
 
+static uint64_t serial_of(const struct pfs_place *p)
+{
+    return p->kind == PFS_PLACE_BRANCH && p->dataset ? p->dataset->serial + 1 : 0;
+}
+
 static uint64_t key_of(const struct pfs_place *p)
 {
     struct { uint64_t kind, parent, branch, serial; } head = {
         (uint64_t)p->kind, p->parent ? p->parent->id + 1 : 0, (uint64_t)(uintptr_t)p->branch,
-        p->kind == PFS_PLACE_DATASET ? p->dataset->serial : 0};
+        serial_of(p)};
     uint64_t h = pfs_hash64(&head, sizeof head, 0);
     return p->name ? pfs_hash64(p->name, strlen(p->name), h) : h;
 }
@@ -33,8 +38,8 @@ static uint64_t key_of(const struct pfs_place *p)
 static bool same(const struct pfs_place *a, const struct pfs_place *b)
 {
     bool names = a->name && b->name ? !strcmp(a->name, b->name) : a->name == b->name;
-    bool data = a->kind != PFS_PLACE_DATASET || a->dataset->serial == b->dataset->serial;
-    return a->kind == b->kind && a->parent == b->parent && a->branch == b->branch && names && data;
+    return a->kind == b->kind && a->parent == b->parent && a->branch == b->branch && names &&
+           serial_of(a) == serial_of(b);
 }
 
 static void made_unlink(struct pfs_places *p, struct pfs_place *place)
@@ -249,6 +254,31 @@ void pfs_place_set_view(struct pfs_places *p, struct pfs_place *place, struct pf
         place->view = view;
     }
     pthread_mutex_unlock(&p->lock);
+}
+
+struct pfs_dataset *pfs_place_dataset(struct pfs_places *p, struct pfs_place *place)
+{
+    pthread_mutex_lock(&p->lock);
+    while (place && !place->dataset)
+        place = place->parent;
+    struct pfs_dataset *d = place ? place->dataset : NULL;
+    if (d)
+        pfs_dataset_ref(d);
+    pthread_mutex_unlock(&p->lock);
+    return d;
+}
+
+void pfs_place_renew(struct pfs_places *p, struct pfs_place *place, struct pfs_dataset *d)
+{
+    pthread_mutex_lock(&p->lock);
+    struct pfs_dataset *old = place->dataset;
+    if (old != d) {
+        pfs_dataset_ref(d);
+        place->dataset = d;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (old != d)
+        pfs_dataset_unref(old);
 }
 
 struct pfs_place *pfs_place_oldest(struct pfs_places *p, int64_t most)

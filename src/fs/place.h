@@ -4,6 +4,9 @@
  * part in one of those with its view, small number and parameters; all files that differ only in t, z, c, y, x share a
  * place and are told apart by the index. So 11,260 files cost one record, and a spectrum for each of 10^12 pixels too.
  *
+ * Files, and folders with numbers in their path, belong to one snapshot: a change makes new ones, and with them fresh
+ * page caches. All other folders outlive it, so that whoever sits in one stays where he is.
+ *
  * A place lives as long as somebody holds it: the kernel (lookups counted until they are forgotten), its children,
  * handles and handlers. Threads: any; one lock inside. */
 #ifndef PLANEFS_FS_PLACE_H
@@ -28,7 +31,8 @@ struct pfs_place {
     struct pfs_place *parent;            /* held; NULL for the mount point */
     char *name;                          /* this part's text; NULL where it has {t} {z} {c} {y} {x} or {name} */
     char *path;                          /* FOLDER: beneath SOURCE */
-    struct pfs_dataset *dataset;         /* held; NULL outside of datasets */
+    struct pfs_dataset *dataset;         /* held. DATASET: its newest snapshot, guarded by the lock; BRANCH: the snapshot
+                                            it belongs to, NULL where it belongs to all of them */
     const struct pfs_branch *branch;     /* BRANCH; DATASET: the root of the branches */
     char *view_text;                     /* the part's {view}; NULL: it has none */
     char *params;                        /* the part's parameters; NULL: none */
@@ -58,6 +62,11 @@ void pfs_place_drop(struct pfs_places *p, struct pfs_place *place, int64_t n);
 /* The resolved view: gives a reference or NULL; and remember one (referenced again). */
 struct pfs_view_on *pfs_place_view(struct pfs_places *p, struct pfs_place *place);
 void pfs_place_set_view(struct pfs_places *p, struct pfs_place *place, struct pfs_view_on *view);
+
+/* The snapshot a place is in: its own or that of the data set above. gives a reference; NULL outside of data sets. */
+struct pfs_dataset *pfs_place_dataset(struct pfs_places *p, struct pfs_place *place);
+/* DATASET: there is a newer snapshot. */
+void pfs_place_renew(struct pfs_places *p, struct pfs_place *place, struct pfs_dataset *d);
 
 /* Where there are more than `most` made places: the oldest one, held, and moved to the young end; else NULL. */
 struct pfs_place *pfs_place_oldest(struct pfs_places *p, int64_t most);

@@ -118,7 +118,7 @@ int pfs_tree_stat(struct pfs_tree *t, struct pfs_node node, bool wait, struct st
     if (!pfs_node_is_folder(node))
         return p->kind == PFS_PLACE_BRANCH ? stat_file(t, node, wait, ret, err) : stat_words(t, node, wait, ret, err);
     base(t, node, ret);
-    set_times(ret, p->dataset ? p->dataset->mtime
+    set_times(ret, node.dataset ? node.dataset->mtime
                    : p->kind == PFS_PLACE_FOLDER ? folder_time(t, node) : t->started);
     return 0;
 }

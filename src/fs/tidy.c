@@ -23,7 +23,7 @@ struct pfs_tidy {
 static void let_go(struct pfs_mount *m, struct pfs_place *place)
 {
     char name[PFS_NAME_MAX];
-    struct pfs_node node = {place, place->last_index}, folder = pfs_node_parent(node);
+    struct pfs_node node = {.place = place, .index = place->last_index}, folder = pfs_node_parent(node);
     int n = pfs_node_name(node, name);
     if (folder.place->kind == PFS_PLACE_DATASET && !*folder.place->name)
         folder = pfs_node_parent(folder);          /* the data set that is the mount point */

@@ -37,12 +37,28 @@ static size_t reason_of(const char *name)
     return n > n_suffix && !memcmp(name + n - n_suffix, ERROR_SUFFIX, n_suffix) ? 0 : n;
 }
 
-static int give_dataset(struct pfs_tree *t, struct pfs_place *folder, const char *name, struct pfs_dataset *d,
-                        struct pfs_node *ret, struct pfs_err *err)
+int pfs_tree_give(struct pfs_tree *t, const struct pfs_place *wanted, uint64_t index, struct pfs_dataset *d,
+                  struct pfs_node *ret, struct pfs_err *err)
+{
+    *ret = (struct pfs_node){.index = index, .dataset = d};
+    int r = pfs_place_intern(t->places, wanted, &ret->place, err);
+    if (r)
+        return r;
+    ret->place->last_index = index;
+    if (d)
+        pfs_dataset_ref(d);
+    return 0;
+}
+
+int pfs_tree_give_dataset(struct pfs_tree *t, struct pfs_place *folder, const char *name, struct pfs_dataset *d,
+                          struct pfs_node *ret, struct pfs_err *err)
 {
     struct pfs_place wanted = {.kind = PFS_PLACE_DATASET, .parent = folder, .name = (char *)name, .dataset = d,
                                .branch = t->branches, .n = -1};
-    return pfs_tree_give(t, &wanted, 0, ret, err);
+    int r = pfs_tree_give(t, &wanted, 0, d, ret, err);
+    if (!r)
+        pfs_place_renew(t->places, ret->place, d);
+    return r;
 }
 
 /* ---- above datasets ---- */
@@ -56,10 +72,10 @@ static int lookup_item(struct pfs_tree *t, struct pfs_node node, const struct pf
         return pfs_fail(err, ENOENT, "%s", reason ? reason : "there is no such file in SOURCE");
     }
     if (item->kind == PFS_ITEM_DATASET)
-        return give_dataset(t, node.place, name, item->dataset, ret, err);
+        return pfs_tree_give_dataset(t, node.place, name, item->dataset, ret, err);
     struct pfs_place wanted = {.kind = PFS_PLACE_FOLDER, .parent = node.place, .name = (char *)name,
                                .path = item->path, .n = -1};
-    return pfs_tree_give(t, &wanted, 0, ret, err);
+    return pfs_tree_give(t, &wanted, 0, NULL, ret, err);
 }
 
 static int lookup_folder(struct pfs_tree *t, struct pfs_node node, const char *name, bool wait, struct pfs_node *ret,
@@ -68,7 +84,7 @@ static int lookup_folder(struct pfs_tree *t, struct pfs_node node, const char *n
     struct pfs_folder *folder;
     if (!node.place->parent && !strcmp(name, ".planefs")) {
         struct pfs_place wanted = {.kind = PFS_PLACE_CONTROL, .parent = node.place, .name = ".planefs", .n = -1};
-        return pfs_tree_give(t, &wanted, 0, ret, err);
+        return pfs_tree_give(t, &wanted, 0, NULL, ret, err);
     }
     int r = pfs_catalog_folder(t->catalog, node.place->path, wait, &folder, err);
     if (r)
@@ -77,7 +93,7 @@ static int lookup_folder(struct pfs_tree *t, struct pfs_node node, const char *n
         r = -ENOENT;
     } else if (folder->self) {
         struct pfs_node self;
-        r = give_dataset(t, node.place, "", folder->self, &self, err);
+        r = pfs_tree_give_dataset(t, node.place, "", folder->self, &self, err);
         if (!r) {
             r = pfs_tree_lookup_inside(t, self, name, wait, ret, err);
             pfs_node_drop(t, self);
@@ -94,8 +110,8 @@ static int lookup_control(struct pfs_tree *t, struct pfs_node node, const char *
 {
     for (uint64_t i = 1; i < PFS_N_CONTROL; i++) {
         if (!strcmp(name, pfs_control_names[i])) {
-            pfs_place_hold(t->places, node.place, 1);
-            *ret = (struct pfs_node){node.place, i};
+            *ret = pfs_node_copy(t, node);
+            ret->index = i;
             return 0;
         }
     }
@@ -129,7 +145,7 @@ int pfs_tree_lookup(struct pfs_tree *t, struct pfs_node folder, const char *name
     memcpy(of, name, n);
     of[n] = 0;
     struct pfs_place wanted = {.kind = PFS_PLACE_REASON, .parent = folder.place, .name = of, .n = -1, .made = true};
-    return pfs_tree_give(t, &wanted, folder.index, ret, err);
+    return pfs_tree_give(t, &wanted, folder.index, folder.dataset, ret, err);
 }
 
 /* ---- snapshots ---- */
@@ -143,7 +159,7 @@ static int newest_dataset(struct pfs_tree *t, struct pfs_place *old, bool wait, 
         return r;
     const struct pfs_item *item = *old->name ? pfs_folder_item(folder, old->name) : NULL;
     struct pfs_dataset *d = !*old->name ? folder->self : item && item->kind == PFS_ITEM_DATASET ? item->dataset : NULL;
-    r = d ? give_dataset(t, old->parent, old->name, d, ret, err) : pfs_fail(err, ENOENT, "the source is gone");
+    r = d ? pfs_tree_give_dataset(t, old->parent, old->name, d, ret, err) : pfs_fail(err, ENOENT, "the source is gone");
     pfs_folder_unref(folder);
     return r;
 }
@@ -155,8 +171,7 @@ static int newest(struct pfs_tree *t, struct pfs_node old, bool wait, struct pfs
     if (old.place->kind == PFS_PLACE_DATASET)
         return newest_dataset(t, old.place, wait, ret, err);
     if (!inside) {
-        pfs_place_hold(t->places, old.place, 1);
-        *ret = old;
+        *ret = pfs_node_copy(t, old);
         return 0;
     }
     struct pfs_node parent = pfs_node_parent(old);
@@ -164,9 +179,8 @@ static int newest(struct pfs_tree *t, struct pfs_node old, bool wait, struct pfs
     if (r)
         return r;
     char name[PFS_NAME_MAX];
-    if (above.place == parent.place) {
-        pfs_place_hold(t->places, old.place, 1);
-        *ret = old;
+    if (above.dataset == old.dataset) {
+        *ret = pfs_node_copy(t, old);
     } else if (pfs_node_name(old, name) < 0) {
         r = pfs_fail(err, ENAMETOOLONG, "a name has at most 255 bytes");
     } else {
@@ -192,11 +206,10 @@ int pfs_tree_current(struct pfs_tree *t, struct pfs_node *node, bool wait, struc
 int pfs_tree_name(struct pfs_tree *t, struct pfs_node node, bool wait, struct pfs_name *ret, struct pfs_err *err)
 {
     struct pfs_vars vars;
-    struct pfs_place *place = node.place;
-    *ret = (struct pfs_name){.kind = place->branch->kind, .dataset = place->dataset};
-    int r = pfs_tree_model(t, place, ret->kind, wait, &ret->model, err);
+    *ret = (struct pfs_name){.kind = node.place->branch->kind, .dataset = node.dataset};
+    int r = pfs_tree_model(t, node, ret->kind, wait, &ret->model, err);
     if (!r)
-        r = pfs_tree_view(t, place, ret->kind, wait, &ret->view, err);
+        r = pfs_tree_view(t, node, ret->kind, wait, &ret->view, err);
     if (r) {
         free(ret->model);
         return r;

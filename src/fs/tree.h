@@ -22,7 +22,11 @@ struct pfs_tree {                        /* read-only once created */
     int64_t started;                     /* ns since the epoch */
 };
 
-struct pfs_node { struct pfs_place *place; uint64_t index; };   /* one reference on the place */
+struct pfs_node {                        /* a reference on the place and one on the snapshot */
+    struct pfs_place *place;
+    uint64_t index;
+    struct pfs_dataset *dataset;         /* the snapshot it is seen in; NULL outside of data sets */
+};
 
 struct pfs_vars {                        /* the numbers in a node's path, as ordinals */
     int64_t v[PFS_N_VARS];
@@ -40,6 +44,9 @@ void pfs_tree_close(struct pfs_tree *t);
 uint64_t pfs_node_id(struct pfs_node node);
 struct pfs_node pfs_node_of(struct pfs_tree *t, uint64_t id);
 void pfs_node_drop(struct pfs_tree *t, struct pfs_node node);
+struct pfs_node pfs_node_copy(struct pfs_tree *t, struct pfs_node node);
+/* As drop, but the reference on the place goes on: the kernel counts it as a look-up. */
+void pfs_node_hand_over(struct pfs_node node);
 struct pfs_node pfs_node_parent(struct pfs_node node);       /* lent: no reference; the mount point is its own */
 bool pfs_node_is_folder(struct pfs_node node);
 uint64_t pfs_node_ino(struct pfs_node node);                 /* the same at every mount: a hash of the path */
@@ -65,16 +72,18 @@ int pfs_tree_stat_name(struct pfs_tree *t, struct pfs_node node, const struct pf
                        struct pfs_err *err);
 
 /* For the files of the tree itself. */
-int pfs_tree_give(struct pfs_tree *t, const struct pfs_place *wanted, uint64_t index, struct pfs_node *ret,
-                  struct pfs_err *err);
+int pfs_tree_give(struct pfs_tree *t, const struct pfs_place *wanted, uint64_t index, struct pfs_dataset *d,
+                  struct pfs_node *ret, struct pfs_err *err);
+int pfs_tree_give_dataset(struct pfs_tree *t, struct pfs_place *folder, const char *name, struct pfs_dataset *d,
+                          struct pfs_node *ret, struct pfs_err *err);
 /* A name in a folder of a data set, tried against the branches in order. */
 int pfs_tree_lookup_inside(struct pfs_tree *t, struct pfs_node folder, const char *name, bool wait,
                            struct pfs_node *ret, struct pfs_err *err);
-/* The view a file of this kind shows at this place. gives a reference */
-int pfs_tree_view(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait,
+/* The view a file of this kind shows at this node. gives a reference */
+int pfs_tree_view(struct pfs_tree *t, struct pfs_node node, const struct pfs_kind *kind, bool wait,
                   struct pfs_view_on **ret, struct pfs_err *err);
 /* The operator a report's numbers come from, with its parameters: gives; NULL for kinds without one. ENOENT, EAGAIN */
-int pfs_tree_model(struct pfs_tree *t, struct pfs_place *place, const struct pfs_kind *kind, bool wait, char **ret,
+int pfs_tree_model(struct pfs_tree *t, struct pfs_node node, const struct pfs_kind *kind, bool wait, char **ret,
                    struct pfs_err *err);
 bool pfs_vars_exist(const struct pfs_dataset *d, const struct pfs_vars *vars);
 bool pfs_view_belongs(const struct pfs_branch *b, const char *view, size_t n);

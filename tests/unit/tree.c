@@ -56,9 +56,8 @@ static int end(void **state)
 static int walk_to(const char *path, struct pfs_node *ret, struct pfs_err *err)
 {
     char copy[512], *save = NULL;
-    struct pfs_node node = {root.place, 0};
+    struct pfs_node node = pfs_node_copy(&tree, root);
     snprintf(copy, sizeof copy, "%s", path);
-    pfs_place_hold(tree.places, node.place, 1);
     for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
         struct pfs_node next;
         int r = pfs_tree_lookup(&tree, node, part, !cold, &next, err);
@@ -378,20 +377,31 @@ static void a_newer_snapshot_is_taken_up(void **state)
 {
     struct pfs_err err = {0};
     (void)state;
-    struct pfs_node old = must_find("em/slice/z5601"), gone = must_find("em/slice/z5603"), same = must_find("hyper");
-    uint64_t before = pfs_node_id(old), number = pfs_node_id(same);
+    struct pfs_node old = must_find("em/slice/z5601"), gone = must_find("em/slice/z5603");
+    struct pfs_node folder = must_find("em/corrected"), file = must_find("em/corrected/05601.tif");
+    uint64_t before = pfs_node_id(old), folder_before = pfs_node_id(folder), file_before = pfs_node_id(file);
+    ino_t ino = pfs_node_ino(file);
     items[0].dataset = &em_later;
     assert_int_equal(pfs_tree_current(&tree, &old, true, &err), 0);
     assert_int_not_equal(pfs_node_id(old), before);
-    assert_ptr_equal(old.place->dataset, &em_later);
-    assert_int_equal(pfs_tree_current(&tree, &same, true, &err), 0);
-    assert_int_equal(pfs_node_id(same), number);
+    assert_ptr_equal(old.dataset, &em_later);
+    assert_int_equal(pfs_tree_current(&tree, &folder, true, &err), 0);
+    assert_int_equal(pfs_node_id(folder), folder_before);
+    assert_ptr_equal(folder.dataset, &em_later);
+    assert_ptr_equal(file.dataset, &em);
+    assert_int_equal(pfs_tree_current(&tree, &file, true, &err), 0);
+    assert_int_not_equal(pfs_node_id(file), file_before);
+    assert_int_equal(pfs_node_ino(file), ino);
+    struct pfs_node kept = pfs_node_of(&tree, pfs_node_id(folder));
+    assert_ptr_equal(kept.dataset, &em_later);
+    pfs_node_drop(&tree, kept);
     assert_int_equal(pfs_tree_current(&tree, &gone, true, &err), -ENOENT);
     items[0].kind = PFS_ITEM_FOLDER;
     assert_int_equal(pfs_tree_current(&tree, &old, true, &err), -ENOENT);
     pfs_node_drop(&tree, old);
     pfs_node_drop(&tree, gone);
-    pfs_node_drop(&tree, same);
+    pfs_node_drop(&tree, folder);
+    pfs_node_drop(&tree, file);
 }
 
 static void the_mount_point_may_be_the_data_set(void **state)
@@ -407,7 +417,7 @@ static void the_mount_point_may_be_the_data_set(void **state)
     assert_int_equal(pfs_node_ino(pfs_node_parent(node)), 1);
     top.self = &em_later;
     assert_int_equal(pfs_tree_current(&tree, &node, true, &err), 0);
-    assert_ptr_equal(node.place->dataset, &em_later);
+    assert_ptr_equal(node.dataset, &em_later);
     pfs_node_drop(&tree, node);
 }
 
