@@ -1,6 +1,5 @@
 /* Where the worker, the cache and the source are, and what the engine is to be given. */
 #include "cli/cli.h"
-#include "fs/cached_head.h"
 
 #include <planefs/mem.h>
 #include <errno.h>
@@ -126,7 +125,6 @@ int pfs_engine_options_fill(const struct pfs_options *o, struct pfs_paths *paths
         .memory = memory,
         .timeout_ms = PLANE_TIMEOUT_MS,
         .cores = (int)cores,
-        .head = pfs_cached_head,
     };
     return r;
 }

@@ -25,7 +25,8 @@ static int begin(void **state)
     cold = false;
     folder_refs = dataset_refs = view_refs = 0;
     em = (struct pfs_dataset){.path = "em", .name = "em", .shape = shape_of(1, 4, 1), .first = {0, 5600, 0},
-                              .sections = true, .n_files = 3, .file = em_file, .mtime = 5000, .serial = 1};
+                              .sections = true, .spread = true, .n_files = 3, .file = em_file, .mtime = 5000,
+                              .serial = 1};
     em_later = em;
     em_later.serial = 3;
     em_later.shape.z = 3;
@@ -253,7 +254,7 @@ static void a_pixel_of_a_huge_stack_has_a_node(void **state)
     em.shape.z = 11260;
     em.shape.y = 9000;
     em.shape.x = 13750;
-    em.sections = false;
+    em.sections = em.spread = false;
     struct pfs_node node = must_find("em/spectrum/z16859/y8999/x13749.csv");
     pfs_node_vars(node, &vars);
     assert_int_equal(vars.v[PFS_VAR_Z], 11259);
