@@ -384,9 +384,10 @@ static void batch_run(struct chore *c)
                 if (code < 0)
                     bad(r, r->unit[i], code, &err);
             }
-            int code = b->n && !r->code ? batch_submit(b, &err) : 0;
-            if (b->n && !r->code && !code)
-                return;
+            bool learns = b->n && !r->code;
+            int code = learns ? batch_submit(b, &err) : 0;
+            if (learns && !code)
+                return;              /* handed over: batch and report may be gone */
             if (code < 0)
                 pfs_report_fail(r, code, &err);
             forget(b, 0);

@@ -174,7 +174,9 @@ void pfs_report_merge(struct report_task *r)
     }
     free(known.data);
     r->sent = r->files = 0;
-    r->code = submit(r);
-    if (r->code < 0)
+    int code = submit(r);            /* once it is handed over, the report may end at any moment */
+    if (code < 0) {
+        r->code = code;
         pfs_report_end(r, (struct pfs_blob){0});
+    }
 }

@@ -124,7 +124,7 @@ static void info_of_missing_files(void **state)
     text = report(&s, "info.json", (struct pfs_blob){0});
     has(text, "\"n_missing\":3298534883326,\n\"missing\":[0,2,3,5,6,7,8,9,");
     free(text);
-    s.d.sections = false;
+    s.d.sections = s.d.spread = false;
     has(text = report(&s, "info.json", (struct pfs_blob){0}), "\"n_missing\":0,\n\"missing\":[],");
     free(text);
     drop(&s);

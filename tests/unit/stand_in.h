@@ -130,7 +130,8 @@ static void make(struct sample *s, int64_t n, int64_t first, int64_t step)
     s->d = (struct pfs_dataset){
         .path = "", .name = "stack", .first = {0, first, 1}, .bits = 12, .format = "TIFF", .compression = "none",
         .shape = {1, (n - 1) * step + 1, 3, 9000, 13750, PFS_U16, {{0.03, 0.008, 0.008}, "\xc2\xb5m", 0, {0, 0}}},
-        .band_name = s->band, .wavelength = s->wavelength, .sections = true, .file_channels = true, .n_files = n,
+        .band_name = s->band, .wavelength = s->wavelength, .sections = true, .spread = true, .file_channels = true,
+        .n_files = n,
         .info = "info.h5", .model = "", .mask = "", .files_bytes = n * 1000,
     };
     s->d.file = calloc((size_t)n, sizeof *s->d.file);
