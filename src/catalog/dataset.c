@@ -1,7 +1,7 @@
 /* Datasets: what a mount shows as one stack, its planes and their names.
  *
- * Every file of a dataset (a set, in set.c, apart) holds a block of the same shape; axes that file names number are 1 in that block. A plane is
- * therefore (file, plane in file), and the planes that exist are counted file by file. */
+ * Every file of a dataset holds a block of the same shape; axes that file names number are 1 in that block. A plane is
+ * therefore (file, plane in file), and the planes that exist are counted file by file. Sets, in set.c, are apart. */
 #include "catalog/own.h"
 
 #include <planefs/mem.h>

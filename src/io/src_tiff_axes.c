@@ -2,9 +2,10 @@
  *
  * Pages of one kind (size, type, channels, photometric interpretation) make a stack, in the order of their directories;
  * reduced-resolution pages and LSM thumbnails are left out. OME-XML makes stacks of its own, in another file. Of the
- * first stack ImageJ's or tifffile's description or LSM's block says how its frames lie on T, Z and C, when the numbers agree with what is in the file; otherwise, and for the other
- * stacks, pages are Z. Samples of a pixel are channels, faster than channels of pages. ImageJ's `images=` is believed
- * only for a single page that is followed by enough pixels (its form beyond 4 GiB). */
+ * first stack ImageJ's or tifffile's description or LSM's block says how its frames lie on T, Z and C, when the
+ * numbers agree with what is in the file; otherwise, and for the other stacks, pages are Z. Samples of a pixel are
+ * channels, faster than channels of pages. ImageJ's `images=` is believed only for a single page that is followed by
+ * enough pixels (its form beyond 4 GiB). */
 #include "src_tiff.h"
 
 #include <planefs/mem.h>

@@ -79,7 +79,8 @@ static void probe_survives(void **state)
 static void odd_pieces_are_refused(void **state)
 {
     struct { const char *file, *master; int32_t in; } odd[] = {
-        {"../b.tif", NULL, 1}, {"", NULL, 1}, {".b", NULL, 1}, {"b.tif", "a/b", 1}, {"b.tif", NULL, 2}, {"b.tif", NULL, -2}};
+        {"../b.tif", NULL, 1}, {"", NULL, 1}, {".b", NULL, 1}, {"b.tif", "a/b", 1}, {"b.tif", NULL, 2},
+        {"b.tif", NULL, -2}};
     (void)state;
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         PFS_AUTO_TEXT struct pfs_text t = {0};
@@ -294,7 +295,8 @@ static void damage_is_refused_or_harmless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(probe_survives), cmocka_unit_test(odd_pieces_are_refused), cmocka_unit_test(silly_sizes_become_unknown),
+        cmocka_unit_test(probe_survives), cmocka_unit_test(odd_pieces_are_refused),
+        cmocka_unit_test(silly_sizes_become_unknown),
         cmocka_unit_test(impossible_shapes_are_refused), cmocka_unit_test(a_shape_without_its_extents_takes_no_memory),
         cmocka_unit_test(the_others_survive), cmocka_unit_test(damage_is_refused_or_harmless),
     };

@@ -251,8 +251,8 @@ static void not_believed(void **state)
         HEAD "<Image><Pixels " PIXELS "SizeZ=\"1048577\" SizeC=\"1\" SizeT=\"1\" DimensionOrder=\"XYZCT\"><TiffData/>"
             "</Pixels></Image></OME>",
         HEAD "<Image>" PLAIN_PIXELS "<TiffData IFD=\"2\"/></Pixels></Image></OME>",
-        HEAD "<Image>" PLAIN_PIXELS "<TiffData IFD=\"99999999999999999999\" PlaneCount=\"9223372036854775807\" FirstZ=\"9\"/>"
-            "</Pixels></Image></OME>",
+        HEAD "<Image>" PLAIN_PIXELS "<TiffData IFD=\"99999999999999999999\" FirstZ=\"9\" "
+            "PlaneCount=\"9223372036854775807\"/></Pixels></Image></OME>",
         deep,
     };
     (void)state;
@@ -327,7 +327,8 @@ static void imagej_too(void **state)
     pfs_source_close(s);
 }
 
-#define FILE_RUN(z, name, uuid) "<TiffData FirstZ=\"" z "\" IFD=\"0\"><UUID FileName=\"" name "\">" uuid "</UUID></TiffData>"
+#define FILE_RUN(z, name, uuid) \
+    "<TiffData FirstZ=\"" z "\" IFD=\"0\"><UUID FileName=\"" name "\">" uuid "</UUID></TiffData>"
 
 static void other_files(void **state)
 {
@@ -355,8 +356,8 @@ static void other_files(void **state)
 static void renamed(void **state)
 {
     (void)state;
-    struct pfs_source *s = open_pages(2, HEAD "<Image>" PLAIN_PIXELS "<TiffData PlaneCount=\"2\"><UUID FileName=\"was.tif\">"
-        "urn:uuid:5</UUID></TiffData></Pixels></Image></OME>");
+    struct pfs_source *s = open_pages(2, HEAD "<Image>" PLAIN_PIXELS "<TiffData PlaneCount=\"2\">"
+        "<UUID FileName=\"was.tif\">urn:uuid:5</UUID></TiffData></Pixels></Image></OME>");
     assert_int_equal(s->series[0].n_files, 0);
     check_plane(s, 0, 0, 1, 0, 1);
     pfs_source_close(s);
