@@ -39,7 +39,7 @@ enum pfs_tiff_tag {
     TAG_PHOTOMETRIC = 262, TAG_FILL_ORDER = 266, TAG_DESCRIPTION = 270, TAG_STRIP_OFFSETS = 273, TAG_SAMPLES = 277,
     TAG_ROWS_PER_STRIP = 278, TAG_STRIP_COUNTS = 279, TAG_X_RESOLUTION = 282, TAG_Y_RESOLUTION = 283, TAG_PLANAR = 284,
     TAG_RESOLUTION_UNIT = 296, TAG_TILE_W = 322, TAG_TILE_H = 323, TAG_TILE_OFFSETS = 324, TAG_TILE_COUNTS = 325,
-    TAG_FORMAT = 339, TAG_DEPTH = 32997, TAG_TILE_DEPTH = 32998, TAG_STK = 33629, TAG_LSM = 34412, TAG_NODATA = 42113,
+    TAG_FORMAT = 339, TAG_DEPTH = 32997, TAG_TILE_DEPTH = 32998, TAG_STK = 33629, TAG_LSM = 34412, TAG_NIH = 43314, TAG_NODATA = 42113,
 };
 
 /* ---- the file ---- */
@@ -207,7 +207,7 @@ struct pfs_tiff_lsm {                    /* 0: not said */
 };
 struct pfs_tiff_about {                  /* what the first directory says of the whole file */
     bool lsm, imagej, shaped, truncated;
-    int64_t stk;                         /* MetaMorph: images behind the only directory */
+    int64_t behind;                      /* MetaMorph, NIH Image: images behind the only directory; 0: not said */
     struct pfs_tiff_imagej j;
     struct pfs_tiff_lsm l;
     struct pfs_tiff_dims shape;

@@ -37,10 +37,23 @@ char *pfs_tiff_xml(struct pfs_tiff *t, const struct pfs_tiff_directory *d)
     return NULL;
 }
 
+/* MetaMorph counts its images by the values of a tag; NIH Image has a record with the number of slices at byte 260. */
+static int64_t images_behind(struct pfs_tiff *t, const struct pfs_tiff_directory *d)
+{
+    const struct pfs_tiff_entry *stk = pfs_tiff_entry(d, TAG_STK, 0), *nih = pfs_tiff_entry(d, TAG_NIH, 0);
+    uint8_t n[2];
+    if (stk)
+        return stk->count < INT32_MAX ? (int64_t)stk->count : 0;
+    if (!nih || nih->at < 0 || pfs_tiff_entry_bytes(nih) < 262 || pfs_tiff_read(&t->file, nih->at + 260, n, 2, NULL) < 0)
+        return 0;
+    uint64_t slices = pfs_tiff_integer(&t->file, n, 2);
+    return slices > 1 && slices <= INT16_MAX ? (int64_t)slices : 0;
+}
+
 void pfs_tiff_read_about(struct pfs_tiff *t, const struct pfs_tiff_directory *d, struct pfs_tiff_about *a)
 {
-    const struct pfs_tiff_entry *stk = pfs_tiff_entry(d, TAG_STK, 0), *lsm = pfs_tiff_entry(d, TAG_LSM, 0);
-    a->stk = stk && stk->count < INT32_MAX ? (int64_t)stk->count : 0;
+    const struct pfs_tiff_entry *lsm = pfs_tiff_entry(d, TAG_LSM, 0);
+    a->behind = images_behind(t, d);
     a->lsm = lsm;
     if (lsm)
         pfs_tiff_lsm(&t->file, lsm, &a->l);

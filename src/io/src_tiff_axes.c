@@ -135,8 +135,8 @@ static int64_t images_behind(struct pfs_tiff *t, const struct pfs_tiff_page *p)
     return t->blocks.offset[0] > (uint64_t)t->file.size ? 0 : (t->file.size - at) / bytes;
 }
 
-/* A page that stands for `promised` images: ImageJ's, tifffile's and MetaMorph's form with a single directory. A lone
- * page whose text was kept from a larger stack is just a page; MetaMorph's count is no text. */
+/* A page that stands for `promised` images: the form with a single directory of ImageJ, tifffile, MetaMorph and NIH
+ * Image. A lone page whose text was kept from a larger stack is just a page; the counts of the last two are no text. */
 static int find_images(struct pfs_tiff *t, int64_t promised, bool sure, struct pfs_err *err)
 {
     struct pfs_tiff_stack *s = &t->stack[0];
@@ -147,7 +147,7 @@ static int find_images(struct pfs_tiff *t, int64_t promised, bool sure, struct p
     if (there >= promised)
         s->subs = promised;
     else if (sure && p->compression != 1)
-        return pfs_fail(err, EOPNOTSUPP, "tiff: compressed MetaMorph stacks are not supported");
+        return pfs_fail(err, EOPNOTSUPP, "tiff: compressed stacks behind one directory are not supported");
     else if (sure || there > 1)
         return pfs_fail(err, EIO, "tiff: %lld images are promised, the file ends after %lld", (long long)promised,
                         (long long)there);
@@ -202,8 +202,8 @@ static struct pfs_tiff_dims imagej_dims(const struct pfs_tiff_imagej *j, int64_t
 
 static int64_t promised_images(const struct pfs_tiff_about *a, const struct pfs_tiff_page *p)
 {
-    if (a->stk)
-        return a->stk;
+    if (a->behind)
+        return a->behind;
     if (a->lsm || (a->shaped && !a->truncated && !a->imagej))
         return 1;
     if (!a->imagej)
@@ -219,7 +219,7 @@ static int first_axes(struct pfs_tiff *t, const struct pfs_tiff_about *a, struct
     struct pfs_tiff_stack *s = &t->stack[0];
     const struct pfs_tiff_page *p = &t->page[s->page[0]];
     struct pfs_tiff_dims plain = {1, {{'z', 0}}}, dims = plain;
-    int r = find_images(t, promised_images(a, p), a->stk, err);
+    int r = find_images(t, promised_images(a, p), a->behind, err);
     if (r < 0)
         return r;
     s->subs = p->depth > 1 ? p->depth : s->subs;
@@ -275,7 +275,7 @@ int pfs_tiff_axes(struct pfs_tiff *t, const char *self, struct pfs_err *err)
     int r = pfs_tiff_directory(&t->file, t->page[0].ifd, d, err);
     if (r < 0)
         return r;
-    if ((xml = pfs_tiff_xml(t, d))) {
+    if (!pfs_tiff_entry(d, TAG_LSM, 0) && (xml = pfs_tiff_xml(t, d))) {
         r = pfs_tiff_ome(t, xml, self, &master, err);
         for (int k = 0; r == 0 && k < t->source.n_series; k++)
             r = pfs_tiff_describe(t, k, NULL, d, err);

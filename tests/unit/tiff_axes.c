@@ -283,6 +283,26 @@ static void metamorph(void **state)
     close(fd);
 }
 
+/* NIH Image: the number of slices stands in its record. */
+static void nih_image(void **state)
+{
+    const struct { uint16_t tag, type; uint32_t n, v; } nih = {43314, 7, 300, 600};
+    const uint16_t slices[3] = {9, 1, 0xffff};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int fd = one_directory(9, 9, false, true);
+        assert_int_equal(pwrite(fd, &nih, sizeof nih, 10 + 12 * 10), (ssize_t)sizeof nih);
+        assert_int_equal(pwrite(fd, &slices[i], 2, 600 + 260), 2);
+        put_image(fd, 1024 + 7 * W * H * 2, 3, false);
+        struct pfs_source *s = open_ok(fd);
+        check_shape(s, 0, 1, i ? 1 : 9, 1);
+        if (!i)
+            check_plane(s, (struct pfs_at){0, 7, 0}, 3);
+        pfs_source_close(s);
+        close(fd);
+    }
+}
+
 /* LSM: every second directory is a thumbnail. */
 static void lsm(void **state)
 {
@@ -526,7 +546,7 @@ int main(void)
         cmocka_unit_test(pages_are_z), cmocka_unit_test(kinds_are_series), cmocka_unit_test(colour_pages),
         cmocka_unit_test(imagej_hyperstack), cmocka_unit_test(imagej_order), cmocka_unit_test(imagej_lies),
         cmocka_unit_test(many_images), cmocka_unit_test(beyond_4_gib), cmocka_unit_test(one_directory_cut),
-        cmocka_unit_test(shaped), cmocka_unit_test(metamorph),
+        cmocka_unit_test(shaped), cmocka_unit_test(metamorph), cmocka_unit_test(nih_image),
         cmocka_unit_test(lsm), cmocka_unit_test(volume), cmocka_unit_test(calibrations),
         cmocka_unit_test(rationals), cmocka_unit_test(signed_range), cmocka_unit_test(georeference),
     };
