@@ -14,7 +14,7 @@ OPT ?= -O2 -g
 
 bindir     := $(PREFIX)/bin
 libexecdir := $(PREFIX)/libexec/planefs
-mandir     := $(PREFIX)/share/man/man1
+mandir     := $(PREFIX)/share/man
 docdir     := $(PREFIX)/share/doc/planefs
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
@@ -187,13 +187,14 @@ deps:
 install: all
 	install -Dm755 $(BUILD)/planefs $(DESTDIR)$(bindir)/planefs
 	install -Dm755 $(BUILD)/planefs-worker $(DESTDIR)$(libexecdir)/planefs-worker
-	install -Dm644 docs/planefs.1 $(DESTDIR)$(mandir)/planefs.1
+	install -Dm644 docs/planefs.1 $(DESTDIR)$(mandir)/man1/planefs.1
+	install -Dm644 docs/planefs.ini.5 $(DESTDIR)$(mandir)/man5/planefs.ini.5
 	install -d $(DESTDIR)$(docdir)
-	install -m644 LICENSE README.md $(wildcard docs/*.md) $(DESTDIR)$(docdir)
+	install -m644 LICENSE README.md $(wildcard docs/*.md docs/*.png) $(DESTDIR)$(docdir)
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/planefs $(DESTDIR)$(mandir)/planefs.1
+	rm -f $(DESTDIR)$(bindir)/planefs $(DESTDIR)$(mandir)/man1/planefs.1 $(DESTDIR)$(mandir)/man5/planefs.ini.5
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(docdir)
 
 ## clean: remove everything built (and unmount the demo)

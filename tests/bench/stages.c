@@ -3,8 +3,8 @@
  *     stages HEIGHT WIDTH THREADS RUNS
  *
  * The section is made here: tissue-like waves, stripes and noise, 16 bits. Each stage starts from what the stage before
- * left; times are the fastest of RUNS, with one thread those of the processor (others may use it, too). `pass` is one read-modify-write of a float plane by the same threads, the unit
- * that passes over memory are counted in. */
+ * left; times are the fastest of RUNS, with one thread those of the processor (others may use it, too). `pass` is one
+ * read-modify-write of a float plane by the same threads, the unit that passes over memory are counted in. */
 #include <planefs/mem.h>
 #include <planefs/ops.h>
 

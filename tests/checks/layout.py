@@ -7,7 +7,7 @@ TOP = set("Makefile README.md LICENSE include src tests data docs .ci .clang-for
 FLOORS = set("base kernels io ops stack worker wire cache pool catalog engine files fs cli".split())
 TESTS = set("unit kernels golden mount fuzz bench checks conftest.py test_programs.py".split())
 LINE_MAX, FILE_MAX, FUNCTION_MAX = 124, 600, 80      # 120 columns and 60 lines are what to aim at
-TEXT = {".c", ".h", ".def", ".py", ".sh", ".md", ".1", ".ijm", ""}
+TEXT = {".c", ".h", ".def", ".py", ".sh", ".md", ".1", ".5", ".ijm", ""}
 
 
 def tracked(root):
