@@ -54,14 +54,16 @@ def stages(b):
                            **found})
 
 
-def worker_peak(m):
-    """The largest resident set any worker has had, bytes."""
-    peak = 0
+def workers(m):
+    """What the workers have used: the largest resident set of one, bytes, and processor time of all, seconds."""
+    peak = ticks = 0
     for pid in harness.children(m.pid):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 peak = max(peak, int(line.split()[1]) * 1024)
-    return peak
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        ticks += sum(map(int, stat[stat.rindex(")") + 2:].split()[11:13]))
+    return peak, ticks / os.sysconf("SC_CLK_TCK")
 
 
 def corrected(b):
@@ -75,11 +77,13 @@ def corrected(b):
         mp, path = megapixels(h, w), m / "corrected/s_1.tif"
         runs = 3 if mp < 100 else 2
         first, _ = b.seconds(f"cat {path} >/dev/null", before=lambda: m.remount(fresh=True), runs=runs)
-        peak = worker_peak(m)
+        peak, cpu = workers(m)
         b.row(f"corrected {mp:.1f} Mpixel: first", first, None,
-              f"{mp / first:.1f} Mpixel/s, worker {peak / 1e9:.2f} GB, load {os.getloadavg()[0]:.1f}")
-        b.rows[-1] |= {"megapixels": mp, "worker_peak_bytes": peak}
-        b.row(f"corrected {mp:.1f} Mpixel: again", b.seconds(f"cat {path} >/dev/null", runs=3)[0], first, "computing it")
+              f"{mp / first:.1f} Mpixel/s, worker {cpu:.2f} s of processor, {peak / 1e9:.2f} GB, "
+              f"load {os.getloadavg()[0]:.1f}")
+        b.rows[-1] |= {"megapixels": mp, "worker_peak_bytes": peak, "worker_cpu_s": cpu}
+        again, _ = b.seconds(f"cat {path} >/dev/null", runs=3)
+        b.row(f"corrected {mp:.1f} Mpixel: again", again, first, "computing it")
         if 10 < mp < 100:
             from_stage_to_stage(b, m, mp)
         m.stop()

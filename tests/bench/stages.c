@@ -123,7 +123,8 @@ int main(int argc, char **argv)
     clock_id = threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
     float offset = 100;
     double c[10] = {5, 300, -200, 100, 50, -80, 60, 20, -30, 10}, best[6];
-    int e[10][3] = {{0}, {1, 0, 0}, {0, 1, 0}, {2, 0, 0}, {1, 1, 0}, {0, 2, 0}, {3, 0, 0}, {2, 1, 0}, {1, 2, 0}, {0, 3, 0}};
+    int e[10][3] = {{0}, {1, 0, 0}, {0, 1, 0}, {2, 0, 0}, {1, 1, 0}, {0, 2, 0}, {3, 0, 0}, {2, 1, 0}, {1, 2, 0},
+                    {0, 3, 0}};
     struct pfs_tables tables = {1, &offset, 10, c, e};
     struct pfs_context cx = {.full = {1, h, w}, .source = PFS_U16, .bits = 16, .tables = &tables, .threads = threads};
     struct pfs_typed raw = plane_of(PFS_U16, h, w), px = plane_of(PFS_F32, h, w), out = plane_of(PFS_U8, h, w);
