@@ -142,8 +142,8 @@ enum pfs_state pfs_plane_state(struct pfs_engine *e, struct pfs_view_on *v, stru
 void pfs_plane_in_background(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);
 
 /* ahead.c: reading ahead. */
-void pfs_ahead_asked(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);              /* a plane is to be made */
-void pfs_ahead_made(struct pfs_engine *e, struct pfs_view_on *v);                                 /* a plane was made or read */
+void pfs_ahead_asked(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at at);   /* a plane is to be made */
+void pfs_ahead_made(struct pfs_engine *e, struct pfs_view_on *v);                      /* a plane was made or read */
 bool pfs_ahead_wanted(struct pfs_engine *e, const struct pfs_view_on *v);   /* lock held: one more plane may be made */
 void pfs_ahead_give_way(struct pfs_engine *e);                              /* lock held: somebody wants something else */
 

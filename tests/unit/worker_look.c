@@ -156,7 +156,8 @@ static void a_closed_socket_ends_it(void **state)
 static void nonsense_ends_it(void **state)
 {
     (void)state;
-    assert_int_equal(pfs_wire_send_hello(sock, &(struct pfs_hello){"off", ""}, NULL), 0);     /* a message the daemon never sends */
+    struct pfs_hello hello = {"off", ""};                     /* a message the daemon never sends */
+    assert_int_equal(pfs_wire_send_hello(sock, &hello, NULL), 0);
     assert_int_equal(wait_exit(), 1);
 }
 
