@@ -20,6 +20,8 @@
 #include <H5FDdevelop.h>
 #endif
 
+enum { CHUNK_MAX = 256 << 20 };
+
 #define FILE_NAME "planefs"           /* what HDF5 is told; the driver never looks anything up by it */
 
 struct gate { int fd; };              /* -1 once the file was opened */
@@ -205,6 +207,22 @@ static int check_link(hid_t file, const char *name, const char *path, struct pfs
     return 0;
 }
 
+/* A chunk is unpacked as a whole, however little of it is asked for or exists. */
+static int check_chunk(hid_t dataset, hid_t list, const char *name, const char *path, struct pfs_err *err)
+{
+    hsize_t side[H5S_MAX_RANK];
+    PFS_AUTO_H5 hid_t type = H5Dget_type(dataset);
+    double bytes = type < 0 ? 0 : (double)H5Tget_size(type);
+    int rank = H5Pget_chunk(list, H5S_MAX_RANK, side);
+    if (bytes <= 0 || rank < 0)
+        return pfs_h5_fail(err, EIO, "%s: '%s' cannot be read", name, path);
+    for (int i = 0; i < rank; i++)
+        bytes *= (double)side[i];
+    if (bytes > CHUNK_MAX)
+        return pfs_fail(err, EFBIG, "%s: '%s' has chunks of more than %d MiB", name, path, CHUNK_MAX >> 20);
+    return 0;
+}
+
 static int check_storage(hid_t dataset, const char *name, const char *path, struct pfs_err *err)
 {
     PFS_AUTO_H5 hid_t list = H5Dget_create_plist(dataset);
@@ -215,7 +233,7 @@ static int check_storage(hid_t dataset, const char *name, const char *path, stru
         return pfs_fail(err, EPERM, "%s: the values of '%s' lie in another file", name, path);
     if (H5Pget_layout(list) == H5D_VIRTUAL)
         return pfs_fail(err, EOPNOTSUPP, "%s: '%s' is a virtual dataset", name, path);
-    return 0;
+    return H5Pget_layout(list) == H5D_CHUNKED ? check_chunk(dataset, list, name, path, err) : 0;
 }
 
 int pfs_h5_dataset(hid_t file, const char *name, const char *path, hid_t *ret, struct pfs_err *err)

@@ -18,7 +18,7 @@
 int pfs_h5_open(int fd, const char *name, hid_t *ret, struct pfs_err *err);
 
 /* Open the dataset at `path`. EIO missing or damaged, EPERM its pixels or its link lie in another file, EOPNOTSUPP
- * virtual. gives */
+ * virtual, EFBIG a chunk is larger than any reader should have to unpack. gives */
 int pfs_h5_dataset(hid_t file, const char *name, const char *path, hid_t *ret, struct pfs_err *err);
 
 /* As pfs_fail, with the innermost reason of HDF5's last failed call appended. Call it directly after that call. */
