@@ -79,6 +79,20 @@ int pfs_home_remove(struct pfs_home *h, const char *path)
     return -EEXIST;
 }
 
+/* A process that has ended but that nobody has waited for yet, as in containers without a proper init. */
+static bool has_ended(pid_t pid)
+{
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
+}
+
 enum pfs_owner pfs_home_owner(const struct pfs_home *h, const char *name)
 {
     const char *last = strrchr(name, '.');
@@ -89,7 +103,8 @@ enum pfs_owner pfs_home_owner(const struct pfs_home *h, const char *name)
     long pid = strtol(middle + 1, &end, 10);
     if (end != last || pid <= 0 || pid > INT32_MAX)
         return PFS_OWNER_ELSEWHERE;
-    return kill((pid_t)pid, 0) && errno == ESRCH ? PFS_OWNER_DEAD : PFS_OWNER_ALIVE;
+    bool gone = kill((pid_t)pid, 0) && errno == ESRCH;
+    return gone || has_ended((pid_t)pid) ? PFS_OWNER_DEAD : PFS_OWNER_ALIVE;
 }
 
 void pfs_home_clean(struct pfs_home *h)

@@ -214,9 +214,10 @@ static int parse_letters(struct pfs_options *o, const char *letters, struct pfs_
 
 static int parse_word(struct pfs_options *o, const char *word, int words, struct pfs_err *err)
 {
-    char **to = !o->source ? &o->source : !o->mountpoint && words > 1 ? &o->mountpoint : NULL;
+    char **to = words > 0 && !o->source ? &o->source : !o->mountpoint && words > 1 ? &o->mountpoint : NULL;
     if (!to)
-        return pfs_fail(err, EINVAL, "one SOURCE%s, and then %s?", words > 1 ? " and one MOUNTPOINT" : "", word);
+        return pfs_fail(err, EINVAL, "%s%s, and then %s?", words > 0 ? "one SOURCE" : "options",
+                        words > 1 ? " and one MOUNTPOINT" : "", word);
     return (*to = strdup(word)) ? 0 : pfs_fail(err, ENOMEM, "no memory for options");
 }
 
@@ -253,7 +254,7 @@ int pfs_options_parse(int argc, char *const *argv, int words, struct pfs_options
     }
     if (r || ret->help || ret->version)
         return r;
-    if (!ret->source || (words > 1 && !ret->mountpoint))
+    if ((words > 0 && !ret->source) || (words > 1 && !ret->mountpoint))
         return pfs_fail(err, EINVAL, "%s is missing (planefs --help tells more)",
                         ret->source ? "MOUNTPOINT" : "SOURCE");
     return 0;

@@ -1,4 +1,4 @@
-"""Small files that ask for much: bytes, directories, names, shapes, tags. Each is made in memory and is a few MB at most."""
+"""Small files that ask for much: bytes, directories, names, shapes, tags. Each is made on the spot, a few MB at most."""
 import lzma
 import struct
 import zlib
