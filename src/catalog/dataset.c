@@ -231,10 +231,16 @@ void pfs_dataset_info(const struct pfs_dataset *d, struct pfs_stack_info *ret)
     };
 }
 
+static bool same_shape(const struct pfs_shape *a, const struct pfs_shape *b)
+{
+    return a->t == b->t && a->z == b->z && a->c == b->c && a->y == b->y && a->x == b->x && a->type == b->type &&
+           !memcmp(&a->cal, &b->cal, sizeof a->cal);
+}
+
 bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b)
 {
     if (a->n_files != b->n_files || strcmp(a->path, b->path) || a->series != b->series ||
-        memcmp(&a->shape, &b->shape, sizeof a->shape) || memcmp(a->first, b->first, sizeof a->first) ||
+        !same_shape(&a->shape, &b->shape) || memcmp(a->first, b->first, sizeof a->first) ||
         memcmp(a->own->table, b->own->table, sizeof a->own->table))
         return false;
     for (int64_t i = 0; i < a->n_files; i++)

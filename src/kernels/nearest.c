@@ -38,7 +38,7 @@ static void note_small(const float *restrict in, float t, const uint8_t *restric
         return;
     }
     for (int64_t x = 0; x < w; x++)
-        last[x] = (fabsf(in[x]) <= t) & (mask[x] != 0) ? y : last[x];
+        last[x] = ((fabsf(in[x]) <= t) & (mask[x] != 0)) ? y : last[x];
 }
 
 /* Upwards: `above` is the nearest row above or here; `below` follows, and takes its place where it is nearer. */

@@ -5,12 +5,12 @@
  * carried in two parts, so that joining blocks costs none either. */
 #include "kernels/tally.h"
 
+#include <planefs/kernels/clones.h>
+
 #include <math.h>
 #include <string.h>
 
 enum { LANES = 8, BLOCK = 2048 };
-
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 
 void pfs_tally_u8(const uint8_t *px, int64_t n, uint32_t *bins)
 {
@@ -92,7 +92,7 @@ static void close_squares(const double *square, const double *rest, struct pfs_m
 
 /* One block of one type. A NaN fails x == x, and every comparison with the extremes. */
 #define BLOCK_OF(NAME, T, CLASS, LOW, HIGH) \
-WIDE static void NAME(const T *px, int64_t n, struct pfs_moments *ret) \
+PFS_CLONES static void NAME(const T *px, int64_t n, struct pfs_moments *ret) \
 { \
     double sum[LANES] = {0}, square[LANES] = {0}, rest[LANES] = {0}; \
     int64_t count[LANES] = {0}, whole = n - n % LANES; \
@@ -144,7 +144,7 @@ BLOCK_OF(block_i64, int64_t, i, INT64_MIN, INT64_MAX)
 BLOCK_OF(block_f64, double, f, -INFINITY, INFINITY)
 
 /* Widened first: loops of one width run four times as fast as mixed ones, and every float is a double. */
-WIDE static void block_f32(const float *px, int64_t n, struct pfs_moments *ret)
+PFS_CLONES static void block_f32(const float *px, int64_t n, struct pfs_moments *ret)
 {
     double wide[BLOCK];
     for (int64_t i = 0; i < n; i++)
