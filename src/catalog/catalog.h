@@ -87,7 +87,7 @@ struct pfs_folder {
     char *path;
     int64_t n_items;
     struct pfs_item *item;           /* sorted by name */
-    int64_t mtime;
+    int64_t mtime;                   /* of the folder itself, as its item in the folder above has it */
     struct pfs_dataset *self;        /* the folder is one dataset itself: a section folder, or SOURCE is one file */
     struct pfs_folder_private *own;
 };

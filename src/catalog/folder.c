@@ -75,8 +75,6 @@ static void add_item(struct reading *r, struct pfs_item item)
     struct pfs_folder *f = r->f;
     if (item.name && grow(r, &f->item, f->n_items, &r->room_items, sizeof *f->item)) {
         f->item[f->n_items++] = item;
-        if (item.mtime > f->mtime)
-            f->mtime = item.mtime;
         return;
     }
     r->failed = true;
@@ -415,6 +413,7 @@ static int read_single(struct reading *r, struct pfs_err *err)
     if (fstat(fd, &st) < 0)
         return pfs_fail(err, EIO, "cannot stat %s", r->c->single);
     r->f->own->st = st;
+    r->f->mtime = pfs_ident_of(&st).mtime;
     struct pfs_candidate from = {r->c->single, pfs_ident_of(&st), true, PFS_SET_NONE};
     add_file(r, &from);
     if (r->f->own->n_absent)
@@ -442,8 +441,6 @@ int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_fo
         resolve_collisions(&r);
         if (!c->single)
             become_self(&r);
-        if (r.f->self && r.f->self->mtime > r.f->mtime)
-            r.f->mtime = r.f->self->mtime;
         r.failed |= !place_all(c, r.f, path, *path ? file_name(path) : c->name);
         if (!r.failed && old)
             keep_all_old(r.f, old);

@@ -98,18 +98,19 @@ static int stat_words(struct pfs_tree *t, struct pfs_node node, bool wait, struc
     return 0;
 }
 
-/* The time of a folder stands in the folder above, which has been read when a name was found in it. */
-static int64_t folder_time(struct pfs_tree *t, struct pfs_node node)
+/* The time of a folder stands in the folder above. EAGAIN when that one must be looked at again and may not be now. */
+static int folder_time(struct pfs_tree *t, struct pfs_node node, bool wait, int64_t *ret)
 {
     struct pfs_place *above = node.place->parent;
     struct pfs_folder *folder;
-    int64_t ns = t->started;
-    if (pfs_catalog_folder(t->catalog, above ? above->path : "", false, &folder, NULL))
-        return ns;
+    *ret = t->started;
+    int r = pfs_catalog_folder(t->catalog, above ? above->path : "", wait, &folder, NULL);
+    if (r)
+        return r == -EAGAIN ? r : 0;
     const struct pfs_item *item = above ? pfs_folder_item(folder, node.place->name) : NULL;
-    ns = !above ? folder->mtime : item ? item->mtime : ns;
+    *ret = !above ? folder->mtime : item ? item->mtime : *ret;
     pfs_folder_unref(folder);
-    return ns;
+    return 0;
 }
 
 int pfs_tree_stat(struct pfs_tree *t, struct pfs_node node, bool wait, struct stat *ret, struct pfs_err *err)
@@ -117,8 +118,11 @@ int pfs_tree_stat(struct pfs_tree *t, struct pfs_node node, bool wait, struct st
     const struct pfs_place *p = node.place;
     if (!pfs_node_is_folder(node))
         return p->kind == PFS_PLACE_BRANCH ? stat_file(t, node, wait, ret, err) : stat_words(t, node, wait, ret, err);
+    int64_t ns = node.dataset ? node.dataset->mtime : t->started;
+    int r = !node.dataset && p->kind == PFS_PLACE_FOLDER ? folder_time(t, node, wait, &ns) : 0;
+    if (r)
+        return r;
     base(t, node, ret);
-    set_times(ret, node.dataset ? node.dataset->mtime
-                   : p->kind == PFS_PLACE_FOLDER ? folder_time(t, node) : t->started);
+    set_times(ret, ns);
     return 0;
 }
