@@ -147,7 +147,8 @@ static int list(struct reading *r, struct pfs_err *err)
         if (e->d_name[0] != '.')
             see_name(r, fd, e->d_name);
     closedir(dir);
-    qsort(r->candidate, (size_t)r->n_candidates, sizeof *r->candidate, compare_candidates);
+    if (r->n_candidates)
+        qsort(r->candidate, (size_t)r->n_candidates, sizeof *r->candidate, compare_candidates);
     return 0;
 }
 
@@ -328,7 +329,8 @@ static void resolve_collisions(struct reading *r)
             f->item[k].name = name;
         }
     }
-    qsort(f->item, (size_t)f->n_items, sizeof *f->item, compare_items);
+    if (f->n_items)
+        qsort(f->item, (size_t)f->n_items, sizeof *f->item, compare_items);
 }
 
 static bool place(struct pfs_catalog *c, struct pfs_dataset *d, const char *path, const char *name)
@@ -437,7 +439,8 @@ int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_fo
     if (!code && !c->single)
         code = add_all(&r);
     if (!code) {
-        qsort(r.f->item, (size_t)r.f->n_items, sizeof *r.f->item, compare_items);
+        if (r.f->n_items)
+            qsort(r.f->item, (size_t)r.f->n_items, sizeof *r.f->item, compare_items);
         resolve_collisions(&r);
         if (!c->single)
             become_self(&r);

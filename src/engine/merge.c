@@ -23,7 +23,8 @@ static int compare(const void *a, const void *b)
 static void sort_skipped(struct report_task *r)
 {
     int64_t n = 0, first = r->t.view->dataset->first[1];
-    qsort(r->skipped, (size_t)r->n_skipped, sizeof *r->skipped, compare);
+    if (r->n_skipped)
+        qsort(r->skipped, (size_t)r->n_skipped, sizeof *r->skipped, compare);
     for (int64_t i = 0; i < r->n_skipped; i++)
         if (!i || r->skipped[i] + first != r->skipped[n - 1])
             r->skipped[n++] = r->skipped[i] + first;

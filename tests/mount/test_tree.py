@@ -178,6 +178,13 @@ def test_gaps_are_zero_in_volumes_and_absent_in_tables(em):
     assert len((em / "stats.csv").read_text().splitlines()) == 5
 
 
+def test_an_empty_source(mount, folder):
+    (folder / "source/empty").mkdir(parents=True)
+    for source in (folder / "source", folder / "source/empty"):
+        m = mount(source)
+        assert m.files() == [] and m.status()["datasets"] == 0
+
+
 def test_one_file_is_the_mount_point(mount, folder):
     write(folder / "one.tif", sources.texture((3, 12, 14)))
     m = mount(folder / "one.tif", frozen=False)
