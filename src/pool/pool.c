@@ -195,11 +195,12 @@ static void on_done(struct pfs_pool *p, struct worker *w, const struct pfs_packe
     w->job = NULL;
     w->state = WORKER_IDLE;
     w->served++;
-    if (j->cancelled)
+    bool killed = j->cancelled;      /* its answer was faster than the signal; the next job must not meet that */
+    if (killed)
         pfs_job_end(p, j, -ECANCELED, "cancelled", 0);
     else
         pfs_job_end(p, j, d.code > 0 ? -d.code : d.code, d.reason, d.length);
-    if (w->served >= p->o.recycle_jobs || d.resident > p->o.recycle_bytes)
+    if (killed || w->served >= p->o.recycle_jobs || d.resident > p->o.recycle_bytes)
         retire(p, w);
 }
 

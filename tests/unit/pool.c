@@ -209,6 +209,11 @@ static void count_end(void *ctx, int code, const char *reason, struct pfs_blob b
         assert_int_equal(write(*(int *)ctx, "x", 1), 1);
 }
 
+static void ignore_end(void *ctx, int code, const char *reason, struct pfs_blob bytes)
+{
+    (void)ctx, (void)code, (void)reason, (void)bytes;
+}
+
 static void submit(const char *what, int *pipe_end, uint64_t *ret)
 {
     struct pfs_text t = {0};
@@ -235,6 +240,24 @@ static void running_and_queued_jobs_are_cancelled(void **state)
     assert_int_equal(ended, 4);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* A job is cancelled in the moment in which it is done: whoever gets the worker next must not pay for it. */
+static void cancelling_harms_no_other_job(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct pfs_err err = {0};
+        struct pfs_blob b = {0};
+        struct pfs_text t = {0};
+        struct pfs_order o = {.role = PFS_READER, .verb = PFS_PROBE, .most = 100, .timeout_ms = 5000, .result_fd = -1,
+                              .done = ignore_end};
+        pfs_put_str(&t, "answer");
+        pfs_text_take(&t, &o.request);
+        pfs_pool_cancel(pool, pfs_pool_submit(pool, &o));
+        assert_int_equal(call("answer", 5000, &b, &err), 0);
+        free(b.data);
+    }
 }
 
 static void workers_grow_old(void **state)
@@ -286,7 +309,8 @@ int main(int argc, char **argv)
         return be_worker();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_misdeed_costs_one_job), cmocka_unit_test(files_are_asked_for),
-        cmocka_unit_test(running_and_queued_jobs_are_cancelled), cmocka_unit_test(workers_grow_old),
+        cmocka_unit_test(running_and_queued_jobs_are_cancelled), cmocka_unit_test(cancelling_harms_no_other_job),
+        cmocka_unit_test(workers_grow_old),
         cmocka_unit_test(a_missing_worker_is_an_error), cmocka_unit_test(memory_is_what_was_declared),
         cmocka_unit_test(a_required_sandbox_must_be_whole),
     };
