@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,17 +91,24 @@ int pfs_mountpoint_detach(const char *path, bool lazy)
     return umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ? -errno : 0;
 }
 
+/* Attributes of a dead mount may still be in the kernel's cache; statfs always asks. */
+static int look(const char *path, struct stat *ret)
+{
+    struct statfs fs;
+    return stat(path, ret) || statfs(path, &fs) ? errno : 0;
+}
+
 int pfs_mountpoint_prepare(const char *path, struct pfs_err *err)
 {
     struct stat st;
     char device[32];
-    int code = stat(path, &st) ? errno : 0;
+    int code = look(path, &st);
     if (code == ENOTCONN || code == ECONNABORTED) {
         if (!pfs_mountpoint_device(path, device))
             return pfs_fail(err, code, "%s: a dead mount of another program is in the way", path);
         if (pfs_mountpoint_detach(path, true))
             return pfs_fail(err, code, "%s: a dead mount is in the way and cannot be taken off", path);
-        code = stat(path, &st) ? errno : 0;
+        code = look(path, &st);
     }
     if (code)
         return pfs_fail(err, code, "%s: %s", path, strerror(code));
