@@ -57,6 +57,7 @@ static void set_up(struct worker *w)
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, FILES_MAX);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);        /* a result that is too long is the job's error */
     mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
     mallopt(M_TRIM_THRESHOLD, KEEP_FREE);
     *w = (struct worker){.result = -1};

@@ -8,6 +8,8 @@
 
 #include "daemon_side.h"
 
+#include <sys/resource.h>
+
 static void a_source_plane_is_written_at_its_offset(void **state)
 {
     struct pfs_at at = {1, 2, 1};
@@ -234,6 +236,29 @@ static void a_full_disk_is_passed_on(void **state)
     assert_int_equal(a.code, EBADF);
 }
 
+/* A result that grows beyond what was promised ends the job, not the worker. */
+static void a_result_too_long_is_an_error(void **state)
+{
+    struct pfs_input in = input("v.synth", (struct pfs_at){0, 0, 0});
+    struct pfs_work w = {.stack = stack_info(), .n_inputs = 1, .input = &in};
+    struct rlimit less = {.rlim_cur = 1000, .rlim_max = RLIM_INFINITY}, old;
+    (void)state;
+    lend_text("v.synth", volume);
+    assert_int_equal(prlimit(pid, RLIMIT_FSIZE, NULL, &old), 0);
+    less.rlim_max = old.rlim_max;
+    assert_int_equal(prlimit(pid, RLIMIT_FSIZE, &less, NULL), 0);
+    PFS_AUTO_CLOSE int fd = memfd_create("result", MFD_CLOEXEC);
+    struct pfs_text t = work_text(&w);
+    struct answer a = order(PFS_PLANE, &t, fd);
+    assert_int_equal(a.code, EFBIG);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 1000);
+    assert_int_equal(prlimit(pid, RLIMIT_FSIZE, &old, NULL), 0);
+    t = work_text(&w);
+    a = call(PFS_PLANE, &t);
+    assert_int_equal(a.code, 0);
+    free(a.bytes.data);
+}
+
 static void sources_beyond_eight_are_let_go(void **state)
 {
     static char names[10][16];
@@ -266,7 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_source_plane_is_written_at_its_offset), CASE(a_section_that_differs_says_so),
         CASE(a_cached_stage_is_read_raw), CASE(steps_run), CASE(partials_are_merged), CASE(a_full_disk_is_passed_on),
-        CASE(sources_beyond_eight_are_let_go),
+        CASE(a_result_too_long_is_an_error), CASE(sources_beyond_eight_are_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
