@@ -40,9 +40,9 @@ static int allow_narrow(scmp_filter_ctx c)
         {CALL(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
         {CALL(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
         {CALL(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-        {CALL(newfstatat), SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH)},
-        {CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())},          /* abort() */
-        {CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFL)}, {CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFD)},
+        {CALL(newfstatat), SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0)},
+        {CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)},          /* abort() */
+        {CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0)}, {CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFD, 0)},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof narrow / sizeof *narrow; i++)
