@@ -93,6 +93,8 @@ void pfs_engine_destroy(struct pfs_engine *e)
     }
     while (e->n_views)
         pfs_view_unref(e->view[--e->n_views]);
+    for (int i = 0; i < SETTLED_KEPT; i++)
+        pfs_settled_finish(&e->settled[i]);
     for (int i = 0; i < GATHERED_KEPT; i++)
         free(e->gathered[i].text);
     for (int i = 0; i < ERRORS_KEPT; i++) {
@@ -176,7 +178,7 @@ static void job_json(const struct task *t, struct pfs_text *ret)
     if (t->kind == TASK_PLANE)
         pfs_dataset_name(d, t->at, name);
     PFS_AUTO_FREE char *path = t->kind == TASK_PLANE ? pfs_format("%s/%s/%s.tif", d->path, t->view->text, name) :
-                                                       pfs_format("%s/%s.json", d->path, t->op);
+                                                       pfs_format("%s/%.*s.json", d->path, (int)strcspn(t->op, "/ "), t->op);
     pfs_text_add(ret, "{\"path\": ");
     pfs_text_json(ret, path ? path + (*path == '/') : "");
     pfs_text_addf(ret, ", \"phase\": \"%s\", \"percent\": %.1f, \"waiters\": %d, \"eta\": ",

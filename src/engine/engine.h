@@ -54,6 +54,9 @@ void pfs_engine_plane(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at
 void pfs_engine_report(struct pfs_engine *e, struct pfs_view_on *v, const char *op, struct pfs_waiter *w);
 enum pfs_state pfs_engine_look_report(struct pfs_engine *e, struct pfs_view_on *v, const char *op, bool wait,
                                       int *percent, struct pfs_blob *ret_table, struct pfs_err *err);
+/* What one plane (by its number in the data set) teaches the operator that `op` learns from, as its table. */
+void pfs_engine_lesson(struct pfs_engine *e, struct pfs_view_on *v, const char *op, int64_t plane,
+                       struct pfs_waiter *w);
 /* true: the waiter was taken off and will not be called. false: it has been or is being called. */
 bool pfs_engine_leave(struct pfs_engine *e, struct pfs_waiter *w);
 

@@ -27,6 +27,8 @@ static struct batch *of_chore(struct chore *c)
 static int64_t part_of(const struct report_task *r, struct pfs_at at)
 {
     const struct pfs_shape *s = &r->shape;
+    if (r->l.alone)
+        return 0;
     int64_t t = r->l.t < 0 ? at.t : 0, z = r->l.z < 0 ? at.z : 0;
     return ((r->l.bands ? 0 : at.c) * s->t + t) * s->z + z;
 }
@@ -111,7 +113,7 @@ static void bad(struct report_task *r, int64_t unit, int code, const struct pfs_
     const struct pfs_dataset *d = r->t.view->dataset;
     struct pfs_at at = unit_at(r, unit, 0);
     bool planes_own = code != -ENOMEM && code != -ESTALE && code != -ECANCELED && code != -EMFILE;
-    if (planes_own && d->skip_bad) {
+    if (planes_own && d->skip_bad && !r->l.alone) {
         pthread_mutex_lock(&r->t.e->lock);
         r->skipped[r->n_skipped++] = at.z;
         r->done++;
@@ -370,6 +372,13 @@ static bool take_units(struct report_task *r, int64_t *from, int64_t *to)
     return some;
 }
 
+static struct pfs_blob take_only(struct report_task *r)
+{
+    struct pfs_blob part = r->part[0];
+    r->part[0] = (struct pfs_blob){0};
+    return part;
+}
+
 static void batch_run(struct chore *c)
 {
     struct batch *b = of_chore(c);
@@ -393,7 +402,9 @@ static void batch_run(struct chore *c)
             forget(b, 0);
         }
     } while (go_on(b, &last));
-    if (last && !r->code)
+    if (last && !r->code && r->l.alone)
+        pfs_report_end(r, take_only(r));
+    else if (last && !r->code)
         pfs_report_merge(r);
     else if (last)
         pfs_report_end(r, (struct pfs_blob){0});
@@ -422,6 +433,10 @@ static void list_units(struct report_task *r)
     const struct pfs_dataset *d = r->t.view->dataset;
     int64_t n = pfs_dataset_planes(d);
     r->n = 0;
+    if (r->l.alone) {
+        r->unit[r->n++] = r->only;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         struct pfs_at at = pfs_dataset_plane(d, i);
         bool wanted = (r->l.t < 0 || at.t == r->l.t) && (r->l.z < 0 || at.z == r->l.z) && (r->l.c < 0 || at.c == r->l.c);
@@ -433,12 +448,12 @@ static void list_units(struct report_task *r)
 int pfs_learn_begin(struct report_task *r)
 {
     const struct pfs_dataset *d = r->t.view->dataset;
-    int64_t bytes = pfs_shape_plane_bytes(&d->shape), planes = pfs_dataset_planes(d);
+    int64_t bytes = pfs_shape_plane_bytes(&d->shape), planes = r->l.alone ? 1 : pfs_dataset_planes(d);
     r->shape = pfs_shape_before(r->t.view, r->l.steps);
     r->shape.t = r->l.t < 0 ? r->shape.t : 1;
     r->shape.z = r->l.z < 0 ? r->shape.z : 1;
     r->per_unit = r->l.bands ? d->shape.c : 1;
-    r->n_parts = r->l.bands ? r->shape.t * r->shape.z : pfs_shape_planes(&r->shape);
+    r->n_parts = r->l.alone ? 1 : r->l.bands ? r->shape.t * r->shape.z : pfs_shape_planes(&r->shape);
     if (r->n_parts < 0 || r->n_parts > PLANES_MOST)
         return pfs_fail(&r->err, EFBIG, "a stack of %" PRId64 " planes, most of them missing", r->n_parts);
     r->per_batch = r->l.bands || r->l.steps || bytes <= 0 ? 1 : BATCH_BYTES / bytes;
@@ -461,7 +476,7 @@ int pfs_learn_begin(struct report_task *r)
 void pfs_learn_start(struct report_task *r)
 {
     struct pfs_engine *e = r->t.e;
-    int n = e->o.pool.makers * 2 < BATCHES ? e->o.pool.makers * 2 : BATCHES;
+    int n = r->l.alone ? 1 : e->o.pool.makers * 2 < BATCHES ? e->o.pool.makers * 2 : BATCHES;
     pthread_mutex_lock(&e->lock);
     r->under_way = n;
     for (int i = 0; i < n; i++) {

@@ -48,7 +48,7 @@ int pfs_model_of(const struct pfs_view_on *v, struct pfs_at at, struct learning 
         return -ENOENT;
     const struct pfs_recipe_step *s = &v->recipe.step[i];
     *ret = (struct learning){s->text, s->teacher, s->prior, s->teacher_bands, i, s->scope ? at.t : -1,
-                             s->scope > 1 ? at.z : -1, s->teacher_bands ? -1 : at.c};
+                             s->scope > 1 ? at.z : -1, s->teacher_bands ? -1 : at.c, false};
     return 0;
 }
 

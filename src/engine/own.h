@@ -9,7 +9,8 @@
 #include <pthread.h>
 
 enum {
-    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 64, GATHERED_KEPT = 256, FAILURES_KEPT = 256, ERRORS_KEPT = 1000
+    IO_THREADS = 4, VIEWS_KEPT = 128, REPORTS_KEPT = 64, GATHERED_KEPT = 256, SETTLED_KEPT = 8, FAILURES_KEPT = 256,
+    ERRORS_KEPT = 1000
 };
 
 /* ---- threads.c: work that may wait for a disk ---- */
@@ -36,7 +37,9 @@ struct learning {                    /* a model; strings are owned */
     bool bands;                      /* a partial is of all bands of a (t, z) */
     int steps;                       /* of the view's recipe that run before */
     int64_t t, z, c;                 /* only the planes of these ordinals; -1: all */
+    bool alone;                      /* a single plane: what it teaches is the answer, nothing is merged */
 };
+struct settled { struct pfs_view_on *view; char *op; struct learning l; int64_t memory; };   /* an operator on a view */
 
 /* ---- tasks ---- */
 enum task_kind { TASK_PLANE, TASK_REPORT };
@@ -86,6 +89,8 @@ struct pfs_engine {
     int n_views;
     struct report_kept report[REPORTS_KEPT];   /* most recent first */
     int n_reports;
+    struct settled settled[SETTLED_KEPT];
+    int next_settled;
     struct gathered gathered[GATHERED_KEPT];
     int next_gathered;
     struct failure failure[FAILURES_KEPT];
@@ -135,6 +140,7 @@ bool pfs_model_known(struct pfs_engine *e, struct pfs_view_on *v, struct pfs_at 
 /* report.c: make a model known as pfs_engine_report does; the learning is copied. */
 void pfs_engine_learn(struct pfs_engine *e, struct pfs_view_on *v, const struct learning *l, struct pfs_waiter *w);
 struct pfs_blob pfs_blob_copy(struct pfs_blob b);                               /* gives; data NULL without memory */
+void pfs_settled_finish(struct settled *s);                                     /* report.c: release */
 int pfs_memory_file(const char *name, struct pfs_blob b);                       /* a descriptor, or -1 */
 
 /* plane.c. What a plane's state is, headers and remembered hashes read; the pixels are let go. */

@@ -53,7 +53,8 @@ static void note_failure(struct report_task *r, int code)
     struct pfs_view_on *v = r->t.view;
     PFS_AUTO_FREE char *path = pfs_format("%s%s%s.json", v->dataset->path, *v->dataset->path ? "/" : "", r->t.op);
     pfs_failure_add(e, pfs_failure_of(v, (struct pfs_at){-1, -1, -1}, r->t.op), -code, r->err.text, false);
-    pfs_engine_note_error(e, path ? path : "", -code, r->err.text);
+    if (r->asked && !r->alone)       /* whoever asked for the others has a better name for them */
+        pfs_engine_note_error(e, path ? path : "", -code, r->err.text);
 }
 
 void pfs_report_end(struct report_task *r, struct pfs_blob table)
@@ -66,9 +67,10 @@ void pfs_report_end(struct report_task *r, struct pfs_blob table)
     free(r->l.teacher);
     free(r->l.prior);
     free(r->prior.data);
+    free(r->asked);
     if (r->prior_fd >= 0)
         close(r->prior_fd);
-    if (!code) {
+    if (!code && !r->l.alone) {
         struct pfs_blob kept = pfs_blob_copy(table);
         if (kept.data)
             keep_report(r->t.e, r->t.view, r->t.op, kept);
@@ -172,7 +174,7 @@ static int resolve(struct report_task *r, struct pfs_recipe *ret)
     PFS_AUTO_TEXT struct pfs_text text = {0};
     pfs_dataset_info(v->dataset, &info);
     info.shape = v->shape;
-    int code = pfs_operator_text(e, v, r->t.op, &text, &r->err);
+    int code = pfs_operator_text(e, v, r->asked, &text, &r->err);
     if (code < 0)
         return code;
     pfs_resolve_put(&request, &info, text.s);
@@ -184,9 +186,61 @@ static int resolve(struct report_task *r, struct pfs_recipe *ret)
     free(answer.data);
     if (!code && (ret->n != 1 || !ret->step[0].model)) {
         pfs_recipe_finish(ret);
-        code = pfs_fail(&r->err, ENOENT, "%.60s is not an operator that learns", r->t.op);
+        code = pfs_fail(&r->err, ENOENT, "%.60s is not an operator that learns", r->asked);
     }
     return code;
+}
+
+void pfs_settled_finish(struct settled *s)
+{
+    pfs_view_unref(s->view);
+    free(s->op);
+    free(s->l.op);
+    free(s->l.teacher);
+    free(s->l.prior);
+    *s = (struct settled){0};
+}
+
+static bool copy_learning(struct learning *to, const struct learning *from)
+{
+    *to = *from;
+    to->op = strdup(from->op);
+    to->teacher = strdup(from->teacher);
+    to->prior = strdup(from->prior);
+    return to->op && to->teacher && to->prior;
+}
+
+/* The operator's text on this view, settled before. */
+static bool settled_before(struct report_task *r)
+{
+    struct pfs_engine *e = r->t.e;
+    bool found = false;
+    pthread_mutex_lock(&e->lock);
+    for (int i = 0; i < SETTLED_KEPT && !found; i++) {
+        const struct settled *s = &e->settled[i];
+        if (s->view == r->t.view && !strcmp(s->op, r->asked)) {
+            found = copy_learning(&r->l, &s->l);
+            r->memory = s->memory;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+    return found;
+}
+
+static void keep_settled(struct report_task *r)
+{
+    struct pfs_engine *e = r->t.e;
+    struct settled s = {.view = r->t.view, .op = strdup(r->asked), .memory = r->memory};
+    pfs_view_ref(s.view);
+    if (!copy_learning(&s.l, &r->l) || !s.op) {
+        pfs_settled_finish(&s);
+        return;
+    }
+    pthread_mutex_lock(&e->lock);
+    struct settled last = e->settled[e->next_settled % SETTLED_KEPT];
+    e->settled[e->next_settled++ % SETTLED_KEPT] = s;
+    pthread_mutex_unlock(&e->lock);
+    pfs_settled_finish(&last);
 }
 
 static int settle(struct report_task *r)
@@ -196,14 +250,17 @@ static int settle(struct report_task *r)
         return pfs_fail(&r->err, EOPNOTSUPP, "there are no reports on %.80s", r->t.view->text);
     if (pfs_model_step(&r->t.view->recipe) >= 0)
         return pfs_fail(&r->err, EOPNOTSUPP, "there are no reports on %.80s, which is learnt itself", r->t.view->text);
+    if (settled_before(r))
+        return 0;
     int code = resolve(r, &recipe);
     if (code < 0)
         return code;
     struct pfs_recipe_step *s = &recipe.step[0];
-    r->l = (struct learning){s->text, s->teacher, s->prior, s->teacher_bands, r->t.view->recipe.n, -1, -1, -1};
+    r->l = (struct learning){s->text, s->teacher, s->prior, s->teacher_bands, r->t.view->recipe.n, -1, -1, -1, false};
     r->memory = s->memory;
     s->text = s->teacher = s->prior = NULL;
     pfs_recipe_finish(&recipe);
+    keep_settled(r);
     return 0;
 }
 
@@ -212,6 +269,7 @@ static void start(struct chore *c)
     struct report_task *r = of_chore(c);
     if (!r->code && !r->l.op)
         r->code = settle(r);
+    r->l.alone = r->alone;
     pthread_mutex_lock(&r->t.e->lock);
     if (!r->code && r->t.cancelled)
         r->code = pfs_fail(&r->err, ECANCELED, "cancelled");
@@ -225,22 +283,18 @@ static void start(struct chore *c)
         learn(c);
 }
 
-static bool copy_learning(struct report_task *r, const struct learning *l)
+static void take_learning(struct report_task *r, const struct learning *l)
 {
-    r->l = *l;
-    r->l.op = strdup(l->op);
-    r->l.teacher = strdup(l->teacher);
-    r->l.prior = strdup(l->prior);
     r->memory = l->steps < r->t.view->recipe.n ? r->t.view->recipe.step[l->steps].memory : 0;
-    if (r->l.op && r->l.teacher && r->l.prior)
-        return true;
-    r->code = pfs_fail(&r->err, ENOMEM, "no memory for a model");
-    return false;
+    if (!copy_learning(&r->l, l))
+        r->code = pfs_fail(&r->err, ENOMEM, "no memory for a model");
 }
 
-static void want(struct pfs_engine *e, struct pfs_view_on *v, const char *op, const struct learning *l,
-                 struct pfs_waiter *w)
+struct wanted { const char *name, *op; const struct learning *l; int64_t plane; };   /* plane -1: all */
+
+static void want(struct pfs_engine *e, struct pfs_view_on *v, struct wanted what, struct pfs_waiter *w)
 {
+    const char *op = what.name;
     struct pfs_err err = {0};
     struct pfs_at nowhere = {-1, -1, -1};
     char *name = op ? strdup(op) : NULL;
@@ -259,8 +313,13 @@ static void want(struct pfs_engine *e, struct pfs_view_on *v, const char *op, co
         r->prior_fd = -1;
         t->op = PFS_TAKE(name);
         t->chore.run = start;
-        if (l)
-            copy_learning(r, l);
+        r->alone = what.plane >= 0;
+        r->only = what.plane;
+        r->asked = what.op ? strdup(what.op) : NULL;
+        if (what.l)
+            take_learning(r, what.l);
+        else if (!r->asked)
+            r->code = pfs_fail(&r->err, ENOMEM, "no memory for a report");
     }
     if (t)
         pfs_task_join(t, w);
@@ -275,13 +334,20 @@ static void want(struct pfs_engine *e, struct pfs_view_on *v, const char *op, co
 
 void pfs_engine_report(struct pfs_engine *e, struct pfs_view_on *v, const char *op, struct pfs_waiter *w)
 {
-    want(e, v, op, NULL, w);
+    want(e, v, (struct wanted){op, op, NULL, -1}, w);
+}
+
+void pfs_engine_lesson(struct pfs_engine *e, struct pfs_view_on *v, const char *op, int64_t plane,
+                       struct pfs_waiter *w)
+{
+    PFS_AUTO_FREE char *name = pfs_format("%s of plane %lld", op, (long long)plane);
+    want(e, v, (struct wanted){name, op, NULL, plane}, w);
 }
 
 void pfs_engine_learn(struct pfs_engine *e, struct pfs_view_on *v, const struct learning *l, struct pfs_waiter *w)
 {
     PFS_AUTO_FREE char *name = pfs_learning_name(l);
-    want(e, v, name, l, w);
+    want(e, v, (struct wanted){name, NULL, l, -1}, w);
 }
 
 enum pfs_state pfs_engine_look_report(struct pfs_engine *e, struct pfs_view_on *v, const char *op, bool wait,

@@ -29,6 +29,9 @@ struct batch {                       /* some units on their way through a worker
 struct report_task {
     struct task t;
     struct learning l;
+    char *asked;                     /* the operator's text, where it is to be settled */
+    bool alone;
+    int64_t only;                    /* l.alone: the data set's number of the plane */
     int64_t memory;                  /* of the step that learns */
     struct pfs_shape shape;          /* as the merge sees the stack: of the planes in question */
     int64_t per_unit;                /* planes a partial is of */

@@ -48,6 +48,12 @@ struct pfs_kind {
     int (*text)(struct pfs_engine *e, const struct pfs_name *n, struct pfs_blob table, struct pfs_text *ret,
                 struct pfs_err *err);
 
+    /* tables: `head`, then a line of exactly `width` bytes for each of n_planes planes, each made of what its plane alone
+     * teaches the model's operator: table, or why there is none (code, a positive errno). Lines are made as they are
+     * read. NULL: not a table. */
+    int64_t (*width)(const struct pfs_name *n);
+    void (*line)(const struct pfs_name *n, int64_t i, struct pfs_blob table, int code, char *ret);
+
     bool (*applies)(const struct pfs_dataset *d);   /* is it there for this dataset at all; NULL: always */
 };
 

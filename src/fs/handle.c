@@ -117,6 +117,8 @@ static int look_all(struct pfs_handle *h, bool wait, bool *ready)
 static int look(struct pfs_handle *h, bool wait)
 {
     bool ready = true;
+    if (h->name.kind->line)
+        return 0;                        /* lines are made as they are read */
     int r = h->name.kind->planes ? look_first(h, wait, &ready) : 0;
     if (!r && ready && (h->planes > 1 || !h->name.kind->planes))
         r = look_all(h, wait, &ready);
@@ -137,7 +139,7 @@ static int open_file(struct pfs_handle *h, bool wait, struct pfs_err *err)
     if (r)
         return r;
     h->planes = pfs_name_planes(&h->name);
-    h->plane_bytes = pfs_shape_plane_bytes(&h->name.view->shape);
+    h->plane_bytes = h->name.kind->line ? h->name.kind->width(&h->name) : pfs_shape_plane_bytes(&h->name.view->shape);
     if (h->name.kind->planes && h->plane_bytes <= 0)
         return pfs_fail(err, EIO, "planes of no bytes");
     r = look(h, wait);

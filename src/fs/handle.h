@@ -13,6 +13,7 @@ struct pfs_handle {
     struct pfs_name name;             /* kind == NULL: words of the tree, complete in `text` */
     int64_t size;
     int64_t planes, plane_bytes;      /* files of planes: how many, and how long each is */
+    _Atomic int64_t lines;            /* tables: how many lines have been read */
     bool big_endian;                  /* byte order of the header and so of all samples */
     bool ready;                       /* was ready when it was opened */
     bool cached;                      /* the kernel may keep its pages */

@@ -202,6 +202,60 @@ static enum pfs_step advance_report(struct pfs_reading *r, char *buf, bool wait)
     return step == DONE ? TO_SCRIBE : step;
 }
 
+/* ---- tables: a header and a line per plane ---- */
+
+static bool lines_own(int code)
+{
+    return code != ECANCELED && code != ESTALE && code != ENOMEM && code != EMFILE;
+}
+
+/* The line at a place: as much of it as the request wants. */
+static enum pfs_step advance_line(struct pfs_reading *r, int64_t off, char *dst)
+{
+    struct pfs_handle *h = r->h;
+    int64_t i = off / h->plane_bytes, in = off % h->plane_bytes, n = r->end - r->pos;
+    struct pfs_slot *slot = slot_of(r, i);
+    if (!slot || !slot->here)
+        return r->pos > r->off && !r->whole && !r->fault ? DONE : WAIT_PLANES;
+    if (slot->err.code && !lines_own(slot->err.code)) {
+        r->err = slot->err;
+        return FAILED;
+    }
+    char *line = malloc((size_t)h->plane_bytes);
+    if (!line) {
+        pfs_fail(&r->err, ENOMEM, "no memory for a line");
+        return FAILED;
+    }
+    n = n < h->plane_bytes - in ? n : h->plane_bytes - in;
+    h->name.kind->line(&h->name, i, slot->table, slot->err.code, line);
+    memcpy(dst, line + in, (size_t)n);
+    free(line);
+    r->pos += n;
+    h->lines += in + n == h->plane_bytes;
+    return DONE;
+}
+
+/* A short answer ends where the next line would have to be made: whoever reads ten lines has ten planes looked at. */
+static enum pfs_step advance_lines(struct pfs_reading *r, char *buf)
+{
+    const struct pfs_text *head;
+    if (pfs_handle_head(r->h, &head, &r->err))
+        return FAILED;
+    for (int64_t before = -1; r->pos < r->end && r->pos != before;) {
+        int64_t n_head = (int64_t)head->n, n = (r->end < n_head ? r->end : n_head) - r->pos;
+        before = r->pos;
+        if (n > 0) {
+            memcpy(buf + (r->pos - r->off), head->s + r->pos, (size_t)n);
+            r->pos += n;
+            continue;
+        }
+        enum pfs_step step = advance_line(r, r->pos - n_head, buf + (r->pos - r->off));
+        if (step != DONE)
+            return step;
+    }
+    return DONE;
+}
+
 /* Readers that must not wait are told so, with the header where it helps:
  * O_NONBLOCK gets the header short; a page fault that straddles header and pixels is asked again for its page alone. */
 static enum pfs_step unless_refused(const struct pfs_reading *r, enum pfs_step step)
@@ -218,5 +272,7 @@ static enum pfs_step unless_refused(const struct pfs_reading *r, enum pfs_step s
 enum pfs_step pfs_reading_advance(struct pfs_reading *r, char *buf, bool wait)
 {
     bool image = r->h->name.kind && r->h->name.kind->planes;
+    if (r->h->name.kind && r->h->name.kind->line)
+        return unless_refused(r, advance_lines(r, buf));
     return unless_refused(r, image ? advance_image(r, buf, wait) : advance_report(r, buf, wait));
 }

@@ -15,6 +15,8 @@ struct pfs_slot {
     struct pfs_reading *reading;
     int64_t plane;
     struct pfs_pixels *pixels;
+    struct pfs_blob table;            /* of a line: what its plane teaches */
+    bool here;
     struct pfs_err err;               /* code: 0, or why there are no pixels */
 };
 
@@ -26,6 +28,7 @@ struct pfs_reading {
     fuse_req_t req;
     int64_t off, end, pos;            /* of the file; pos: done up to here */
     bool nonblock, fault;             /* fault: from the page cache, not from read(2) */
+    bool whole;                       /* a short answer would be taken for the end */
     struct pfs_err err;
     int damaged;                      /* how often a cached plane turned out damaged */
     int64_t next_source;              /* report of planes: the next one to have computed */

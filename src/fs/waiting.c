@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINES_FIRST = 2, LINES_FEW = 16 };   /* made at a time at first; read before more are made at a time */
+
 /* ---- one reply ---- */
 
 static void note(const struct pfs_reading *r)
@@ -51,9 +53,11 @@ static void scribe(struct pfs_task *task, bool drop);
 
 static void drop_slots(struct pfs_reading *r)
 {
-    for (int i = 0; i < r->n_slots; i++)
+    for (int i = 0; i < r->n_slots; i++) {
         if (r->slot[i].pixels)
             pfs_pixels_unref(r->slot[i].pixels);
+        free(r->slot[i].table.data);
+    }
     r->n_slots = 0;
 }
 
@@ -103,14 +107,16 @@ static void arrived(struct pfs_reading *r, int n)
         push(r);
 }
 
-static bool copy_table(struct pfs_reading *r, struct pfs_blob table)
+static bool copy_table(struct pfs_slot *slot, struct pfs_blob table)
 {
     void *data = malloc(table.size ? table.size : 1);
+    struct pfs_reading *r = slot->reading;
     if (!data)
         return false;
     memcpy(data, table.data, table.size);
-    r->table = (struct pfs_blob){data, table.size};
-    return r->has_table = true;
+    *(slot->plane == REPORT ? &r->table : &slot->table) = (struct pfs_blob){data, table.size};
+    r->has_table |= slot->plane == REPORT;
+    return true;
 }
 
 static void arrived_from_engine(struct pfs_waiter *w, int code, const char *reason, struct pfs_pixels *pixels,
@@ -122,8 +128,9 @@ static void arrived_from_engine(struct pfs_waiter *w, int code, const char *reas
         pfs_fail(&slot->err, code < 0 ? -code : code, "%s", reason ? reason : "");
     else if (pixels)
         slot->pixels = pfs_pixels_ref(pixels);
-    else if (slot->plane == REPORT && !copy_table(r, table))
+    else if (!copy_table(slot, table))
         pfs_fail(&slot->err, ENOMEM, "no memory for a report");
+    slot->here = true;
     arrived(r, 1);
 }
 
@@ -184,7 +191,7 @@ static bool keep(struct pfs_reading *r, const char *buf)
 {
     if (r->kept)
         return true;
-    if (r->pos > r->off && r->h->planes > 1 && r->h->name.kind->planes) {
+    if (r->pos > r->off && (r->h->name.kind->line || (r->h->planes > 1 && r->h->name.kind->planes))) {
         if (!(r->kept = malloc((size_t)(r->end - r->off))))
             return false;
         memcpy(r->kept, buf, (size_t)(r->pos - r->off));
@@ -211,6 +218,19 @@ static void ask_planes(struct pfs_reading *r, int64_t first, int64_t last)
     }
 }
 
+/* Lines from here on: who reads a few has few made, who reads on gets more at a time. */
+static void ask_lines(struct pfs_reading *r, int64_t first, int64_t last)
+{
+    struct pfs_name *name = &r->h->name;
+    int most = r->whole || r->fault || r->h->lines >= LINES_FEW ? BATCH : LINES_FIRST;
+    for (int64_t i = first; i <= last && r->n_slots < most && !atomic_load(&r->answered); i++) {
+        struct pfs_slot *slot = &r->slot[r->n_slots++];
+        *slot = (struct pfs_slot){.waiter.done = arrived_from_engine, .reading = r, .plane = i};
+        atomic_fetch_add(&r->pending, 1);
+        pfs_engine_lesson(r->m->tree.engine, name->view, name->model, i, &slot->waiter);
+    }
+}
+
 static void ask_report(struct pfs_reading *r)
 {
     struct pfs_slot *slot = &r->slot[r->n_slots++];
@@ -223,19 +243,22 @@ static void ask(struct pfs_reading *r, enum pfs_step step)
 {
     struct pfs_handle *h = r->h;
     int64_t n_head = (int64_t)h->head.n, pos = r->pos > n_head ? r->pos : n_head;
-    int64_t first = h->name.kind->planes ? (pos - n_head) / h->plane_bytes : r->next_source;
-    int64_t last = h->name.kind->planes ? (r->end - 1 - n_head) / h->plane_bytes : h->planes - 1;
+    bool parts = h->name.kind->planes || h->name.kind->line;
+    int64_t first = parts ? (pos - n_head) / h->plane_bytes : r->next_source;
+    int64_t last = parts ? (r->end - 1 - n_head) / h->plane_bytes : h->planes - 1;
     last = last < h->planes ? last : h->planes - 1;
-    if (!h->name.kind->planes && step == WAIT_PLANES && first > last)
+    if (!parts && step == WAIT_PLANES && first > last)
         r->next_source = h->planes;
     pthread_mutex_lock(&r->lock);
     drop_slots(r);
     if (step == WAIT_REPORT && !atomic_load(&r->answered))
         ask_report(r);
+    else if (step == WAIT_PLANES && h->name.kind->line)
+        ask_lines(r, first, last);
     else if (step == WAIT_PLANES)
         ask_planes(r, first, last);
     pthread_mutex_unlock(&r->lock);
-    if (!h->name.kind->planes && r->n_slots < BATCH)
+    if (!parts && r->n_slots < BATCH)
         r->next_source = h->planes;
 }
 
@@ -320,7 +343,8 @@ void pfs_read(struct pfs_mount *m, fuse_req_t req, struct pfs_handle *h, size_t 
     int64_t left = off < h->size ? h->size - off : 0, n = (int64_t)size < left ? (int64_t)size : left;
     char *buf = pfs_thread_buffer((size_t)n);
     struct pfs_reading start = {.m = m, .h = h, .req = req, .off = off, .pos = off, .end = off + n,
-                            .nonblock = only_looks(fi->flags), .fault = fi->lock_owner == 0};
+                            .nonblock = only_looks(fi->flags), .fault = fi->lock_owner == 0,
+                            .whole = fi->flags & (O_NONBLOCK | O_NOFOLLOW)};
     if (!buf || n == 0) {
         buf ? fuse_reply_buf(req, NULL, 0) : fuse_reply_err(req, ENOMEM);
         return;

@@ -68,6 +68,8 @@ enum pfs_state pfs_words_state(struct pfs_tree *t, const struct pfs_name *name, 
     int64_t n = pfs_name_planes(name);
     *unsure = false;
     *percent = 0;
+    if (name->kind->line)
+        return PFS_COLD;
     if (!name->kind->planes && name->kind->model)
         return report_state(t, name, wait, percent, err);
     return n > 0 ? planes_state(t, name, n, wait, unsure, percent, err) : PFS_READY;

@@ -262,7 +262,6 @@ static void model_put(const struct model *t, struct pfs_text *ret)
     pfs_table_f64(ret, "std", t->std, t->n);
     for (int k = 0; k < PFS_PERCENTILES; k++)
         pfs_table_f64(ret, pfs_percentile[k].name, t->p[k], t->n);
-    pfs_table_i64(ret, "skipped", NULL, 0);
 }
 
 /* One band's sum from its planes' parts. */

@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount"))
 import correction  # noqa: E402
 import harness  # noqa: E402
 import sources  # noqa: E402
+import analysis  # noqa: E402
+from common import same, seconds  # noqa: E402
 
-RUNS = 5
 NUMPY = """
 import json, sys
 import numpy as np, tifffile
@@ -34,26 +35,6 @@ quantiles = np.percentile(a, [0.1, 2, 25, 50, 75, 98, 99.9])
 print(json.dumps({"count": a.size, "min": int(a.min()), "max": int(a.max()), "mean": float(a.mean(dtype="f8")),
                   "std": float(a.std(dtype="f8")), "quantiles": quantiles.tolist()}))
 """
-
-
-def seconds(command, before=None, runs=RUNS):
-    """Median wall time of a shell command and what it printed; `before` runs untimed before each."""
-    times, out = [], None
-    for _ in range(runs):
-        if before:
-            before()
-        begin = time.perf_counter()
-        done = subprocess.run(["sh", "-c", command], capture_output=True)
-        times.append(time.perf_counter() - begin)
-        if done.returncode:
-            sys.exit(f"{command}: {done.stderr.decode(errors='replace')}")
-        out = done.stdout
-    return statistics.median(times), out
-
-
-def same(a, b, what):
-    if a != b:
-        sys.exit(f"{what}: the results differ; no time is worth anything")
 
 
 def pixels(path, skip):
@@ -172,7 +153,7 @@ def listing(b):
     b.row("ls -l of 11,000", ours, theirs, "the source folder")
 
 
-CASES = [warm_read, raw_slice, packed_slice, stats, listing, *correction.CASES]
+CASES = [warm_read, raw_slice, packed_slice, stats, listing, *correction.CASES, *analysis.CASES]
 
 
 def main(words):

@@ -1,10 +1,12 @@
 """Whole-stack analysis on real images against NumPy, scikit-image and scikit-learn."""
 import json
+import os
 
 import numpy as np
 import pytest
 import tifffile
 
+import harness
 import sources
 
 NEUBIAS = ["xyzc_16bit__spots", "xyz_8bit__mri_head", "xy_float__h2b_bg_corr", "xy_float__nuclei_probability",
@@ -359,3 +361,106 @@ def test_projection_leaves_nan_out(mount, folder):
         np.testing.assert_array_equal(tifffile.imread(m / "projection/max.tif"), np.nanmax(px[0, :, 0], 0))
         np.testing.assert_allclose(tifffile.imread(m / "projection/mean.tif"), np.nanmean(px[0, :, 0].astype("f8"), 0),
                                    rtol=1e-6)
+
+
+# ---- lines, bad sections ----
+
+def jobs(m):
+    return json.loads((m / ".planefs/status.json").read_text())["jobs_started"]
+
+
+def test_head_computes_what_it_prints(mount, folder):
+    source = sources.sections(folder / "em", range(100, 160))
+    m = mount(source)
+    before = jobs(m)
+    lines = harness.check("head", "-5", m / "stats.csv").decode().splitlines()
+    assert lines[0] == "t,z,c,count,nan,min,max,mean,std,error" and len(lines) == 5
+    assert jobs(m) - before == 4
+    assert [int(line.strip().split(",")[1]) for line in lines[1:]] == [100, 101, 102, 103]
+    whole = (m / "stats.csv").read_text()
+    assert len(whole) == (m / "stats.csv").stat().st_size and len(whole.splitlines()) == 61
+    assert whole.startswith("\n".join(lines))
+    (m / "stats.json").read_text()
+    assert jobs(m) - before == 61, "the report merges what the lines have taught"
+
+
+def test_table_in_other_programs(mount, folder):
+    pandas = pytest.importorskip("pandas")
+    px = hyper(folder)
+    px[0, 1, 2, :3] = np.nan
+    m = mount(written(folder, px))
+    table = pandas.read_csv(m / "stats.csv", skipinitialspace=True)
+    assert len(table) == 30 and set(table["error"]) == {"ok"} and table["nan"].sum() == 90
+    flat = px.reshape(30, -1).astype("f8")
+    np.testing.assert_allclose(table["mean"], np.nanmean(flat, 1), rtol=1e-9)
+    np.testing.assert_allclose(table["std"], np.nanstd(flat, 1), rtol=1e-9)
+    rows = np.loadtxt(m / "stats.csv", delimiter=",", skiprows=1, usecols=range(9))
+    np.testing.assert_array_equal(rows[:, 5], np.nanmin(flat, 1))
+    total = harness.check("awk", "-F,", "NR > 1 {n += $4} END {print n}", m / "stats.csv")
+    assert int(total) == px.size - 90
+
+
+def broken(folder):
+    source = sources.sections(folder / "em", range(20, 28), compression="zlib", rowsperstrip=8)
+    path = source / "sec_0023.tif"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2:len(data) // 2 + 400] = b"\xff" * 400
+    path.write_bytes(data)
+    with pytest.raises(Exception):
+        tifffile.imread(path)
+    return source
+
+
+def test_a_bad_section_has_its_line_and_its_name(mount, folder):
+    m = mount(broken(folder))
+    lines = [line.strip().split(",") for line in (m / "stats.csv").read_text().splitlines()[1:]]
+    assert [line[9] for line in lines] == ["ok"] * 3 + ["EIO"] + ["ok"] * 4
+    assert lines[3][3:9] == ["nan"] * 6
+    with pytest.raises(OSError):
+        (m / "stats.json").read_text()
+    assert "sec_0023" in (m / "stats.json.error").read_text()
+    with pytest.raises(OSError):
+        (m / "projection/max.tif").read_bytes()
+
+
+def test_bad_sections_may_be_left_out(mount, folder):
+    source = broken(folder)
+    (source / "planefs.ini").write_text('[dataset "*"]\non_bad = zeros\n')
+    m = mount(source)
+    stats = json.loads((m / "stats.json").read_text())
+    good = np.stack([tifffile.imread(p) for p in sorted(source.glob("*.tif")) if "0023" not in p.name])
+    assert stats["skipped"] == [23] and stats["all"]["count"] == good.size
+    assert stats["all"]["mean"] == pytest.approx(good.mean(), rel=1e-9)
+    assert json.loads((m / "segment.json").read_text())["otsu"][0] > 0
+
+
+def test_reports_of_a_view(mount, folder):
+    source = sources.sections(folder / "em", range(5, 12))
+    m = mount(source)
+    stack = np.stack([tifffile.imread(p) for p in sorted(source.iterdir())])
+    for name in ("stats@of=inverted.json", "stats@of=inverted.csv", "histogram@of=inverted.json",
+                 "segment@of=inverted.json"):
+        assert (m / name).read_text()
+    stats = json.loads((m / "stats@of=inverted.json").read_text())
+    assert stats["all"]["mean"] == pytest.approx((65535 - stack).mean(), rel=1e-9)
+    with pytest.raises(FileNotFoundError):
+        (m / "stats@of=nothing.json").stat()
+
+
+def test_progress_is_told(mount, folder):
+    """A job over the whole stack says how far it is, in its state and among the jobs."""
+    import threading
+    (folder / "in").mkdir()
+    (folder / "in/big.synth").write_text("planefs-synthetic 1\nz=600\ny=1024\nx=1024\nnoise=0.1\n")
+    m = mount(folder / "in")
+    report = next(m.path.glob("**/stats.json"))
+    reader = threading.Thread(target=report.read_text)
+    reader.start()
+    states, etas = set(), []
+    while reader.is_alive():
+        states.add(os.getxattr(report, "user.planefs.state").decode())
+        etas += [j for j in json.loads((m / ".planefs/jobs.json").read_text()) if j["path"].endswith("stats.json")]
+    reader.join()
+    assert any(s.startswith("running ") and s.endswith("%") for s in states), states
+    assert any(0 < j["percent"] < 100 and j["eta"] is not None for j in etas)
+    assert os.getxattr(report, "user.planefs.state") == b"ready"
