@@ -212,9 +212,9 @@ static void partials_are_merged(void **state)
     t = work_text(&w);
     expect_error(PFS_MERGE, &t, EINVAL, "13 partials for 12 planes");
     w.n_parts = 12;
-    for (size_t n = 0; n < 2; n++) {                          /* a file that is torn, and an empty one */
+    for (size_t empty = 0; empty < 2; empty++) {              /* a file that is torn, and an empty one */
         take_back("parts1");
-        lend("parts1", "\1", 1 - n);
+        lend("parts1", "\1", 1 - empty);
         t = work_text(&w);
         expect_error(PFS_MERGE, &t, EPROTO, "malformed parts");
     }
