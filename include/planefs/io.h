@@ -23,6 +23,7 @@ struct pfs_extent {         /* where a plane lies in its file */
     int64_t stored;         /* the one contiguous range that holds all stored bytes of the plane ... */
     int64_t stored_size;    /* ... -1 when there is no such range */
     uint64_t codec;         /* fingerprint of every header field that decoding those bytes depends on */
+    int file;               /* which file: 0 the source itself, k its companion k-1 */
 };
 
 struct pfs_piece {          /* a plane of a series that is spread over files, or not complete */
@@ -31,7 +32,7 @@ struct pfs_piece {          /* a plane of a series that is spread over files, or
 };
 
 struct pfs_series {         /* one stack in a file */
-    char *name;                       /* as the file calls it, "" if it does not */
+    char *name;                       /* as the file calls it, "" if it does not; "/a/b": shown at this path in the file */
     struct pfs_shape shape;           /* type: what `rows` delivers */
     int bits;                         /* bits a sample has in the file (12 of a uint16) */
     char format[24];                  /* "TIFF", "BigTIFF", "ImageJ TIFF", "OME-TIFF", "synthetic" */
@@ -52,6 +53,8 @@ struct pfs_source {         /* an open file; a driver's own struct begins with t
     const struct pfs_driver *driver;
     int n_series;                     /* >= 1 */
     struct pfs_series *series;
+    int n_companions;                 /* other files that the series consist of, by the names they were asked for with */
+    char **companion;
 };
 
 struct pfs_driver {

@@ -212,23 +212,52 @@ int pfs_catalog_folder(struct pfs_catalog *c, const char *path, bool wait, struc
     return r;
 }
 
-bool pfs_catalog_stale(struct pfs_catalog *c, const struct pfs_file *f)
+static bool changed(struct pfs_catalog *c, const struct pfs_file *f)
 {
     PFS_AUTO_CLOSE int fd = -1;
     struct stat st;
-    if (pfs_beneath_open(c, f->path, O_PATH, &fd, NULL) == 0 && fstat(fd, &st) == 0) {
-        struct pfs_ident now = pfs_ident_of(&st);
-        if (pfs_ident_same(&now, &f->id))
-            return false;
-    }
-    const char *slash = c->single ? NULL : strrchr(f->path, '/');
-    PFS_AUTO_FREE char *folder = strndup(f->path, slash ? (size_t)(slash - f->path) : 0);
+    if (pfs_beneath_open(c, f->path, O_PATH, &fd, NULL) < 0 || fstat(fd, &st) < 0)
+        return true;
+    struct pfs_ident now = pfs_ident_of(&st);
+    return !pfs_ident_same(&now, &f->id);
+}
+
+/* The folder that shows this file is to be read again. */
+static void expire(struct pfs_catalog *c, const char *path)
+{
+    const char *slash = c->single ? NULL : strrchr(path, '/');
+    PFS_AUTO_FREE char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
     pthread_mutex_lock(&c->lock);
     struct pfs_folder **at = folder ? slot(c, folder) : NULL;
     if (at)
         (*at)->own->expired = true;
     pthread_mutex_unlock(&c->lock);
-    return true;
+}
+
+bool pfs_catalog_stale(struct pfs_catalog *c, const struct pfs_file *f)
+{
+    bool is = changed(c, f);
+    if (is)
+        expire(c, f->path);
+    return is;
+}
+
+bool pfs_dataset_stale(struct pfs_catalog *c, const struct pfs_dataset *d, int64_t file)
+{
+    bool is = changed(c, &d->file[file]);
+    for (int64_t i = 0; i < d->n_companions && !is; i++)
+        is = changed(c, &d->companion[i]);
+    if (is)
+        expire(c, d->file[file].path);
+    return is;
+}
+
+static int64_t datasets_in(const struct pfs_folder *f)
+{
+    int64_t n = f->self != NULL;
+    for (int64_t i = 0; i < f->n_items; i++)
+        n += f->item[i].dataset ? 1 : f->item[i].series ? datasets_in(f->item[i].series) : 0;
+    return n;
 }
 
 void pfs_catalog_status(struct pfs_catalog *c, struct pfs_catalog_status *ret)
@@ -236,12 +265,7 @@ void pfs_catalog_status(struct pfs_catalog *c, struct pfs_catalog_status *ret)
     *ret = (struct pfs_catalog_status){.probes = __atomic_load_n(&c->probes, __ATOMIC_RELAXED),
                                        .hashes = __atomic_load_n(&c->hashes, __ATOMIC_RELAXED)};
     pthread_mutex_lock(&c->lock);
-    for (int64_t i = 0; i < c->n_folders; i++) {
-        ret->datasets += c->folder[i]->self != NULL;
-        for (int64_t k = 0; k < c->folder[i]->n_items; k++) {
-            const struct pfs_item *item = &c->folder[i]->item[k];
-            ret->datasets += item->dataset ? 1 : item->series ? item->series->n_items : 0;
-        }
-    }
+    for (int64_t i = 0; i < c->n_folders; i++)
+        ret->datasets += datasets_in(c->folder[i]);
     pthread_mutex_unlock(&c->lock);
 }

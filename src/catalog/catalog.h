@@ -22,7 +22,7 @@ struct pfs_ident {                   /* one version of a file */
 
 struct pfs_file {                    /* a source file of a dataset */
     char *path;                      /* beneath SOURCE */
-    char *stem;                      /* sections: NAME of its plane; else NULL */
+    char *stem;                      /* sections: NAME of its plane; else NULL, as in companions */
     struct pfs_ident id;
     struct pfs_at at;                /* ordinal of its plane, or of its first where it has several */
 };
@@ -46,6 +46,8 @@ struct pfs_dataset {
     int series;                      /* which series of the files */
     int64_t n_files;
     struct pfs_file *file;           /* sections: sorted by t, z, c */
+    int64_t n_companions;            /* files that file[0] consists of besides: an ENVI header's raw file */
+    struct pfs_file *companion;
     char *info, *model, *mask;       /* paths of the tables, "" without */
     int64_t full[3], origin[3];      /* of the whole stack that the tables speak of; 0: as this one */
     bool skip_bad;                   /* the configuration's word on bad sections: left out of reports, zeros in volumes */
@@ -106,10 +108,16 @@ const struct pfs_item *pfs_folder_item(const struct pfs_folder *f, const char *n
 /* Why a file of this name is not shown: text in *ret (lent by the folder), or NULL when there is no such file. */
 const char *pfs_folder_reason(const struct pfs_folder *f, const char *name);
 
+/* Has the file, or a companion of it, changed since the snapshot? As pfs_catalog_stale. */
+bool pfs_dataset_stale(struct pfs_catalog *c, const struct pfs_dataset *d, int64_t file);
+/* Changes when the file or a companion does: what a worker may keep it open under. */
+uint64_t pfs_dataset_version(const struct pfs_dataset *d, int64_t file);
+
 /* Where a plane's stored samples lie: its file, series and position in it. EIO when the section is missing, malformed
  * or differs from its stack; ESTALE when the file changed since the snapshot. */
 struct pfs_located {
-    const struct pfs_file *file;     /* lent by the dataset */
+    const struct pfs_file *file;     /* lent by the dataset: what the driver opens */
+    const struct pfs_file *data;     /* lent by the dataset: where the extent lies, `file` or a companion of it */
     int series;
     struct pfs_at at;                /* in the file */
     int64_t index;                   /* the catalog's own */

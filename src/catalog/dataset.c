@@ -38,8 +38,11 @@ void pfs_dataset_unref(struct pfs_dataset *d)
     }
     for (int64_t i = 0; d->band_name && i < d->shape.c; i++)
         free(d->band_name[i]);
+    for (int64_t i = 0; d->companion && i < d->n_companions; i++)
+        free(d->companion[i].path);
     free(d->band_name);
     free(d->wavelength);
+    free(d->companion);
     free(d->geo);
     free(d->file);
     free(d->info);
@@ -102,8 +105,19 @@ int64_t pfs_dataset_file(const struct pfs_dataset *d, struct pfs_at at)
 
 int64_t pfs_dataset_mtime_raw(const struct pfs_dataset *d, struct pfs_at at)
 {
-    int64_t file = pfs_dataset_file(d, at);
-    return file < 0 ? d->mtime : d->file[file].id.mtime;
+    int64_t file = pfs_dataset_file(d, at), newest = file < 0 ? d->mtime : d->file[file].id.mtime;
+    for (int64_t i = 0; i < d->n_companions; i++)
+        if (d->companion[i].id.mtime > newest)
+            newest = d->companion[i].id.mtime;
+    return newest;
+}
+
+uint64_t pfs_dataset_version(const struct pfs_dataset *d, int64_t file)
+{
+    uint64_t version = pfs_ident_version(&d->file[file].id);
+    for (int64_t i = 0; i < d->n_companions; i++)
+        version = pfs_hash64(&d->companion[i].id, sizeof d->companion[i].id, version);
+    return version;
 }
 
 int64_t pfs_dataset_mtime(const struct pfs_dataset *d, struct pfs_at at)
@@ -237,14 +251,20 @@ static bool same_shape(const struct pfs_shape *a, const struct pfs_shape *b)
            !memcmp(&a->cal, &b->cal, sizeof a->cal);
 }
 
-bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b)
+static bool same_files(const struct pfs_file *a, const struct pfs_file *b, int64_t n)
 {
-    if (a->n_files != b->n_files || strcmp(a->path, b->path) || a->series != b->series ||
-        !same_shape(&a->shape, &b->shape) || memcmp(a->first, b->first, sizeof a->first) ||
-        memcmp(a->own->table, b->own->table, sizeof a->own->table))
-        return false;
-    for (int64_t i = 0; i < a->n_files; i++)
-        if (strcmp(a->file[i].path, b->file[i].path) || !pfs_ident_same(&a->file[i].id, &b->file[i].id))
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(a[i].path, b[i].path) || !pfs_ident_same(&a[i].id, &b[i].id))
             return false;
     return true;
+}
+
+bool pfs_dataset_same(const struct pfs_dataset *a, const struct pfs_dataset *b)
+{
+    if (a->n_files != b->n_files || a->n_companions != b->n_companions || strcmp(a->path, b->path) ||
+        a->series != b->series || !same_shape(&a->shape, &b->shape) ||
+        memcmp(a->first, b->first, sizeof a->first) ||
+        memcmp(a->own->table, b->own->table, sizeof a->own->table))
+        return false;
+    return same_files(a->file, b->file, a->n_files) && same_files(a->companion, b->companion, a->n_companions);
 }

@@ -19,7 +19,7 @@ static struct pfs_candidate *named(const struct search *s, const char *name)
     return NULL;
 }
 
-static bool probe(const struct search *s, const struct pfs_candidate *of, struct pfs_probe *ret)
+static bool probe(const struct search *s, const struct pfs_candidate *of, struct pfs_probed *ret)
 {
     PFS_AUTO_FREE char *path = pfs_path_join(s->folder, of->name);
     return path && !pfs_probe_file(s->c, path, &of->id, ret, NULL);
@@ -54,17 +54,17 @@ static bool take(const struct search *s, struct pfs_candidate *master, const str
 /* false: the file is not part of a set. */
 static bool ask(const struct search *s, struct pfs_candidate *from)
 {
-    struct pfs_probe p, other;
+    struct pfs_probed p, other;
     if (!probe(s, from, &p))
         return false;
-    const char *name = p.series[0].s.master;
+    const char *name = p.p.series[0].s.master;
     struct pfs_candidate *master = name ? named(s, name) : NULL;
-    bool found = !name && take(s, from, &p);
+    bool found = !name && take(s, from, &p.p);
     if (master && master->set == PFS_SET_NONE && probe(s, master, &other)) {
-        found = take(s, master, &other) && from->set != PFS_SET_NONE;
-        pfs_probe_finish(&other);
+        found = take(s, master, &other.p) && from->set != PFS_SET_NONE;
+        pfs_probed_finish(&other);
     }
-    pfs_probe_finish(&p);
+    pfs_probed_finish(&p);
     return found;
 }
 

@@ -11,6 +11,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+enum { NAME_BYTES = 200 };           /* of a part of a path inside a file */
+
 struct reading {                     /* a folder while it is read */
     struct pfs_catalog *c;
     const char *path;
@@ -69,6 +71,17 @@ static void add_absent(struct reading *r, const char *name, int code, const char
         r->failed = true;
 }
 
+static int compare_items(const void *a, const void *b)
+{
+    return strcmp(((const struct pfs_item *)a)->name, ((const struct pfs_item *)b)->name);
+}
+
+static void sort_items(struct pfs_folder *f)
+{
+    if (f->n_items)
+        qsort(f->item, (size_t)f->n_items, sizeof *f->item, compare_items);
+}
+
 /* takes the dataset */
 static void add_item(struct reading *r, struct pfs_item item)
 {
@@ -78,10 +91,7 @@ static void add_item(struct reading *r, struct pfs_item item)
         return;
     }
     r->failed = true;
-    pfs_dataset_unref(item.dataset);
-    pfs_folder_unref(item.series);
-    free(item.name);
-    free(item.path);
+    pfs_item_release(&item);
 }
 
 /* ---- the names on disk ---- */
@@ -166,12 +176,6 @@ static char *shown_name(const char *file)
     return strndup(file, n);
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* takes dataset and name */
 static void add_dataset(struct reading *r, char *name, struct pfs_dataset *d)
 {
@@ -183,16 +187,85 @@ static void add_dataset(struct reading *r, char *name, struct pfs_dataset *d)
     }
 }
 
-static void add_series(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probe *probe)
+/* ---- series of a file ---- */
+
+/* "/a/b": a path inside the file whose parts can be names of folders. */
+static bool is_path(const char *name)
 {
-    for (int i = 0; i < probe->n_series; i++)
-        if (pfs_series_is_here(r->c, path, &probe->series[i].s))
-            add_dataset(r, pfs_format("s%d", i), pfs_dataset_of_file(r->c, path, id, probe, i));
+    while (*name == '/') {
+        size_t n = strcspn(++name, "/");
+        if (!n || n > NAME_BYTES || (n <= 2 && !strncmp(name, "..", n)))
+            return false;
+        name += n;
+    }
+    return !*name;
+}
+
+/* Names of series with pieces are titles: OME-XML's may look as they like. */
+static bool all_paths(const struct pfs_probe *p)
+{
+    bool all = true;
+    for (int i = 0; all && i < p->n_series; i++)
+        all = *p->series[i].s.name && !p->series[i].s.piece && is_path(p->series[i].s.name);
+    return all;
+}
+
+static void add_branch(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probed *probed,
+                       int first, int n, size_t at);
+
+/* Series first .. first+n-1, whose paths agree up to `at`, as the folders and datasets they name from there. */
+static void add_tree(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probed *probed,
+                     int first, int n, size_t at)
+{
+    for (int i = first, j; i < first + n; i = j) {
+        const char *name = probed->p.series[i].s.name + at + 1;
+        size_t part = strcspn(name, "/");
+        j = i + 1;
+        if (!name[part]) {
+            add_dataset(r, strdup(name), pfs_dataset_of_file(r->c, path, id, probed, i));
+            continue;
+        }
+        while (j < first + n && !strncmp(probed->p.series[j].s.name + at + 1, name, part + 1))
+            j++;
+        add_branch(r, path, id, probed, i, j - i, at + 1 + part);
+    }
+}
+
+static void add_branch(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probed *probed,
+                       int first, int n, size_t at)
+{
+    const char *whole = probed->p.series[first].s.name, *end = whole + at, *start = end;
+    while (start[-1] != '/')
+        start--;
+    char *name = strndup(start, (size_t)(end - start));
+    struct reading inner = {.c = r->c, .f = name ? folder_create(name) : NULL};
+    if (!inner.f) {
+        free(name);
+        r->failed = true;
+        return;
+    }
+    inner.f->mtime = id->mtime;
+    add_tree(&inner, path, id, probed, first, n, at);
+    sort_items(inner.f);
+    r->failed |= inner.failed;
+    add_item(r, (struct pfs_item){.name = name, .kind = PFS_ITEM_FOLDER, .series = inner.f, .mtime = id->mtime});
+}
+
+static void add_series(struct reading *r, const char *path, const struct pfs_ident *id, const struct pfs_probed *probed)
+{
+    if (all_paths(&probed->p)) {
+        add_tree(r, path, id, probed, 0, probed->p.n_series, 0);
+        sort_items(r->f);
+        return;
+    }
+    for (int i = 0; i < probed->p.n_series; i++)
+        if (pfs_series_is_here(r->c, path, &probed->p.series[i].s))
+            add_dataset(r, pfs_format("s%d", i), pfs_dataset_of_file(r->c, path, id, probed, i));
 }
 
 /* Several series in a file: a folder of its own in the mount. */
 static void add_series_folder(struct reading *r, const struct pfs_candidate *from, const char *path,
-                              const struct pfs_probe *probe)
+                              const struct pfs_probed *probed)
 {
     struct reading inner = {.c = r->c, .f = folder_create(path)};
     if (!inner.f) {
@@ -200,39 +273,95 @@ static void add_series_folder(struct reading *r, const struct pfs_candidate *fro
         return;
     }
     inner.f->mtime = from->id.mtime;
-    add_series(&inner, path, &from->id, probe);
+    add_series(&inner, path, &from->id, probed);
     r->failed |= inner.failed;
     add_item(r, (struct pfs_item){.name = shown_name(from->name), .kind = PFS_ITEM_FOLDER, .series = inner.f,
                                   .mtime = from->id.mtime});
 }
 
 static void add_probed(struct reading *r, const struct pfs_candidate *from, const char *path,
-                       const struct pfs_probe *probe)
+                       const struct pfs_probed *probed)
 {
     bool here = false;
-    for (int i = 0; i < probe->n_series; i++)
-        here = here || pfs_series_is_here(r->c, path, &probe->series[i].s);
+    for (int i = 0; i < probed->p.n_series; i++)
+        here = here || pfs_series_is_here(r->c, path, &probed->p.series[i].s);
     if (!here)
         add_absent(r, from->name, ENOENT, "none of the files it speaks of is here");
-    else if (probe->n_series == 1)
-        add_dataset(r, shown_name(from->name), pfs_dataset_of_file(r->c, path, &from->id, probe, 0));
+    else if (probed->p.n_series == 1)
+        add_dataset(r, shown_name(from->name), pfs_dataset_of_file(r->c, path, &from->id, probed, 0));
     else if (r->c->single)
-        add_series(r, path, &from->id, probe);
+        add_series(r, path, &from->id, probed);
     else
-        add_series_folder(r, from, path, probe);
+        add_series_folder(r, from, path, probed);
 }
 
 static void add_file(struct reading *r, const struct pfs_candidate *from)
 {
-    struct pfs_probe probe;
+    struct pfs_probed probed;
     struct pfs_err err = {0};
     PFS_AUTO_FREE char *path = pfs_path_join(r->path, from->name);
-    if (!path || pfs_probe_file(r->c, path, &from->id, &probe, &err) < 0) {
+    if (!path || pfs_probe_file(r->c, path, &from->id, &probed, &err) < 0) {
         add_absent(r, from->name, err.code ? err.code : ENOMEM, err.text);
         return;
     }
-    add_probed(r, from, path, &probe);
-    pfs_probe_finish(&probe);
+    add_probed(r, from, path, &probed);
+    pfs_probed_finish(&probed);
+}
+
+/* ---- files that belong to a dataset beside them ---- */
+
+static const struct pfs_dataset *first_dataset(const struct pfs_item *item)
+{
+    while (item && !item->dataset)
+        item = item->series && item->series->n_items ? &item->series->item[0] : NULL;
+    return item ? item->dataset : NULL;
+}
+
+/* Whoever asks for it by name hears where it went. */
+static void set_part_of(struct reading *r, struct pfs_absent *a, const struct pfs_dataset *owner)
+{
+    char *reason = pfs_format("it is part of %s", pfs_path_last(owner->file[0].path));
+    r->failed |= !reason;
+    free(a->reason);
+    a->reason = reason;
+    a->code = ENOENT;
+}
+
+static void claim(struct reading *r, const struct pfs_dataset *owner, const char *companion, bool *taken)
+{
+    struct pfs_folder_private *own = r->f->own;
+    for (int64_t i = 0; i < r->f->n_items; i++) {
+        const struct pfs_dataset *d = first_dataset(&r->f->item[i]);
+        taken[i] |= d && !d->sections && !strcmp(d->file[0].path, companion);
+    }
+    for (int64_t i = 0; i < own->n_absent; i++) {
+        PFS_AUTO_FREE char *path = pfs_path_join(r->path, own->absent[i].name);
+        if (path && !strcmp(path, companion))
+            set_part_of(r, &own->absent[i], owner);
+    }
+}
+
+/* Companions of a dataset are not shown by themselves; of two files that claim each other the first is shown. */
+static void drop_claimed(struct reading *r)
+{
+    struct pfs_folder *f = r->f;
+    int64_t kept = 0;
+    PFS_AUTO_FREE bool *taken = calloc((size_t)f->n_items + 1, sizeof *taken);
+    if (!taken) {
+        r->failed = true;
+        return;
+    }
+    for (int64_t i = 0; i < f->n_items; i++) {
+        const struct pfs_dataset *d = taken[i] ? NULL : first_dataset(&f->item[i]);
+        for (int64_t k = 0; d && k < d->n_companions; k++)
+            claim(r, d, d->companion[k].path, taken);
+    }
+    for (int64_t i = 0; i < f->n_items; i++)
+        if (taken[i])
+            pfs_item_release(&f->item[i]);
+        else
+            f->item[kept++] = f->item[i];
+    f->n_items = kept;
 }
 
 static const struct pfs_candidate *candidate_named(const struct reading *r, const char *name)
@@ -260,7 +389,7 @@ static void add_group(struct reading *r, const struct pfs_group *g, int64_t numb
     struct pfs_err err = {0};
     int code = shown_singly(r, g) ? -EINVAL : pfs_dataset_of_group(r->c, r->path, r->candidate, g, &d, &err);
     if (!code) {
-        const char *folder = *r->path ? file_name(r->path) : r->c->name;
+        const char *folder = *r->path ? pfs_path_last(r->path) : r->c->name;
         pfs_dataset_add_tables(d, r->path, candidate_named(r, "info.h5"), candidate_named(r, "polymodel.h5"));
         add_dataset(r, strdup(*g->title ? g->title : folder), d);
         return;
@@ -294,25 +423,11 @@ static int add_all(struct reading *r)
     }
     pfs_groups_free(g, n);
     free(in_group);
+    drop_claimed(r);
     return 0;
 }
 
 /* ---- names shown ---- */
-
-static int compare_items(const void *a, const void *b)
-{
-    return strcmp(((const struct pfs_item *)a)->name, ((const struct pfs_item *)b)->name);
-}
-
-/* The name that tells an item from all others: the full file name, of a section stack its first section's stem. */
-static const char *full_name(const struct pfs_item *item)
-{
-    if (item->series)
-        return file_name(item->series->path);
-    if (!item->dataset)
-        return NULL;
-    return item->dataset->sections ? item->dataset->file[0].stem : file_name(item->dataset->file[0].path);
-}
 
 /* Items whose short names collide all take their full names; folders keep theirs. */
 static void resolve_collisions(struct reading *r)
@@ -322,15 +437,14 @@ static void resolve_collisions(struct reading *r)
         for (j = i + 1; j < f->n_items && !strcmp(f->item[i].name, f->item[j].name);)
             j++;
         for (int64_t k = i; j > i + 1 && k < j; k++) {
-            char *name = full_name(&f->item[k]) ? strdup(full_name(&f->item[k])) : NULL;
+            char *name = pfs_item_full_name(&f->item[k]) ? strdup(pfs_item_full_name(&f->item[k])) : NULL;
             if (!name)
                 continue;
             free(f->item[k].name);
             f->item[k].name = name;
         }
     }
-    if (f->n_items)
-        qsort(f->item, (size_t)f->n_items, sizeof *f->item, compare_items);
+    sort_items(f);
 }
 
 static bool place(struct pfs_catalog *c, struct pfs_dataset *d, const char *path, const char *name)
@@ -439,12 +553,11 @@ int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_fo
     if (!code && !c->single)
         code = add_all(&r);
     if (!code) {
-        if (r.f->n_items)
-            qsort(r.f->item, (size_t)r.f->n_items, sizeof *r.f->item, compare_items);
+        sort_items(r.f);
         resolve_collisions(&r);
         if (!c->single)
             become_self(&r);
-        r.failed |= !place_all(c, r.f, path, *path ? file_name(path) : c->name);
+        r.failed |= !place_all(c, r.f, path, *path ? pfs_path_last(path) : c->name);
         if (!r.failed && old)
             keep_all_old(r.f, old);
     }
@@ -455,62 +568,4 @@ int pfs_folder_read(struct pfs_catalog *c, const char *path, const struct pfs_fo
     }
     *ret = r.f;
     return 0;
-}
-
-/* ---- snapshots in use ---- */
-
-void pfs_folder_ref(struct pfs_folder *f)
-{
-    __atomic_add_fetch(&f->own->refs, 1, __ATOMIC_RELAXED);
-}
-
-void pfs_folder_unref(struct pfs_folder *f)
-{
-    if (!f || __atomic_sub_fetch(&f->own->refs, 1, __ATOMIC_ACQ_REL))
-        return;
-    for (int64_t i = 0; i < f->n_items; i++) {
-        free(f->item[i].name);
-        free(f->item[i].path);
-        pfs_dataset_unref(f->item[i].dataset);
-        pfs_folder_unref(f->item[i].series);
-    }
-    pfs_dataset_unref(f->self);
-    for (int64_t i = 0; i < f->own->n_absent; i++) {
-        free(f->own->absent[i].name);
-        free(f->own->absent[i].reason);
-    }
-    free(f->own->absent);
-    free(f->item);
-    free(f->path);
-    free(f->own);
-    free(f);
-}
-
-const struct pfs_item *pfs_folder_item(const struct pfs_folder *f, const char *name)
-{
-    int64_t low = 0, high = f->n_items;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        int r = strcmp(f->item[middle].name, name);
-        if (!r)
-            return &f->item[middle];
-        if (r < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (int64_t i = 0; i < f->n_items; i++) {
-        const char *full = f->item[i].dataset && f->item[i].dataset->sections ? NULL : full_name(&f->item[i]);
-        if (full && !strcmp(full, name))
-            return &f->item[i];
-    }
-    return NULL;
-}
-
-const char *pfs_folder_reason(const struct pfs_folder *f, const char *name)
-{
-    for (int64_t i = 0; i < f->own->n_absent; i++)
-        if (!strcmp(f->own->absent[i].name, name))
-            return f->own->absent[i].reason;
-    return NULL;
 }

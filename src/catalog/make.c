@@ -82,9 +82,29 @@ static bool take_series(struct pfs_dataset *d, const struct pfs_probe *probe, in
     return d->own->file_planes > 0 && copy_geo(d, s);
 }
 
-struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
-                                        const struct pfs_probe *probe, int series)
+/* The versions of the companions that the probe saw. */
+static bool take_companions(struct pfs_dataset *d, const struct pfs_probed *probed)
 {
+    int n = probed->p.n_companions;
+    if (n && !(d->companion = calloc((size_t)n, sizeof *d->companion)))
+        return false;
+    for (int i = 0; i < n; i++) {
+        const struct pfs_asked *a = pfs_probed_asked(probed, probed->p.companion[i]);
+        struct pfs_file *f = &d->companion[d->n_companions++];
+        if (!(f->path = strdup(probed->p.companion[i])))
+            return false;
+        f->id = a->id;
+        d->files_bytes += f->id.size;
+        if (f->id.mtime > d->mtime)
+            d->mtime = f->id.mtime;
+    }
+    return true;
+}
+
+struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
+                                        const struct pfs_probed *probed, int series)
+{
+    const struct pfs_probe *probe = &probed->p;
     const struct pfs_series *s = &probe->series[series].s;
     bool set = pfs_series_is_spread(s);
     struct pfs_dataset *d = dataset_create(c, path, 1 + (set ? s->n_files : 0));
@@ -94,7 +114,7 @@ struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path,
     d->file[0].id = *id;
     d->mtime = id->mtime;
     d->files_bytes = id->size;
-    if (!(d->file[0].path = strdup(path)) || !take_series(d, probe, series) ||
+    if (!(d->file[0].path = strdup(path)) || !take_companions(d, probed) || !take_series(d, probe, series) ||
         !copy_bands(d, s) || (set && pfs_set_fill(c, d, probe, series, NULL) < 0)) {
         pfs_dataset_unref(d);
         return NULL;
@@ -168,7 +188,7 @@ static bool take_files(struct pfs_dataset *d, const char *folder, const struct p
 }
 
 /* The lowest section that can be read sets shape and type. Its index, or -1 with the last reason. */
-static int64_t first_readable(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_probe *ret, struct pfs_err *err)
+static int64_t first_readable(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_probed *ret, struct pfs_err *err)
 {
     for (int64_t i = 0; i < d->n_files; i++) {
         int r = pfs_probe_file(c, d->file[i].path, &d->file[i].id, ret, err);
@@ -183,37 +203,38 @@ static bool overlaps(const struct pfs_group *g, const struct pfs_probe *p)
 {
     const struct pfs_shape *s = &p->series[0].s.shape;
     bool stack = !g->varies[AXIS_T] && !g->varies[AXIS_C] && (s->z > 1 || s->t > 1);
-    return p->n_series != 1 || stack || (g->varies[AXIS_T] && s->t > 1) || (g->varies[AXIS_Z] && s->z > 1) ||
-           (g->varies[AXIS_C] && s->c > 1);
+    return p->n_series != 1 || p->n_companions || stack || (g->varies[AXIS_T] && s->t > 1) ||
+           (g->varies[AXIS_Z] && s->z > 1) || (g->varies[AXIS_C] && s->c > 1);
 }
 
 int pfs_dataset_of_group(struct pfs_catalog *c, const char *folder, const struct pfs_candidate *candidates,
                          const struct pfs_group *g, struct pfs_dataset **ret, struct pfs_err *err)
 {
-    struct pfs_probe probe;
+    struct pfs_probed probed;
+    const struct pfs_probe *probe = &probed.p;
     struct pfs_dataset *d = dataset_create(c, folder, g->n);
     *ret = NULL;
     if (!d || !take_files(d, folder, candidates, g)) {
         pfs_dataset_unref(d);
         return pfs_fail(err, ENOMEM, "no memory for a stack of %lld sections", (long long)g->n);
     }
-    int64_t first = first_readable(c, d, &probe, err);
+    int64_t first = first_readable(c, d, &probed, err);
     if (first < 0) {
         pfs_dataset_unref(d);
         return -err->code;
     }
     int r = 0;
-    if (overlaps(g, &probe))
+    if (overlaps(g, probe))
         r = pfs_fail(err, EINVAL, "its files are stacks themselves");
-    else if (!take_series(d, &probe, 0))
+    else if (!take_series(d, probe, 0))
         r = pfs_fail(err, EFBIG, "too many planes");
     else {
         number_axes(d, g);
-        if (!copy_bands(d, &probe.series[0].s))
+        if (!copy_bands(d, &probe->series[0].s))
             r = pfs_fail(err, ENOMEM, "no memory for band names");
-        pfs_section_learn(d, first, &probe, 0, NULL);
+        pfs_section_learn(d, first, probe, 0, NULL);
     }
-    pfs_probe_finish(&probe);
+    pfs_probed_finish(&probed);
     if (r < 0)
         pfs_dataset_unref(d);
     else

@@ -37,9 +37,22 @@ int pfs_read_full(int fd, void *dst, int64_t n, int64_t off);      /* 0, or -EIO
 int pfs_memo_key(int fd, const struct pfs_ident *id, const char *what, struct pfs_hash *ret, struct pfs_err *err);
 
 /* ---- probe.c ---- */
-/* What is in the file: from the ledger, else from a reader worker. A refusal is remembered as well. */
-int pfs_probe_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id, struct pfs_probe *ret,
+struct pfs_asked {               /* a file besides the probed one that the worker asked for */
+    char *path;
+    bool there;
+    struct pfs_ident id;         /* when it is there */
+};
+struct pfs_probed {
+    struct pfs_probe p;
+    int64_t n_asked;
+    struct pfs_asked *asked;
+};
+/* What is in the file: from the ledger, else from a reader worker. A refusal is remembered as well, and which other files
+ * the answer came from: it holds as long as none of them changes, comes or goes. */
+int pfs_probe_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id, struct pfs_probed *ret,
                    struct pfs_err *err);
+void pfs_probed_finish(struct pfs_probed *p);
+const struct pfs_asked *pfs_probed_asked(const struct pfs_probed *p, const char *path);   /* lent; NULL: not asked for */
 
 /* ---- names.c: which files of a folder are sections of one stack ---- */
 struct pfs_candidate {           /* a file of a folder */
@@ -100,7 +113,7 @@ struct pfs_dataset_private {
 
 /* A dataset from one series of one file, or of the files the series names. */
 struct pfs_dataset *pfs_dataset_of_file(struct pfs_catalog *c, const char *path, const struct pfs_ident *id,
-                                        const struct pfs_probe *probe, int series);
+                                        const struct pfs_probed *probed, int series);
 /* A dataset from a group of sections; its first readable section decides. NULL and the reason when none can be read, or
  * when the files hold axes that are numbered as well (-EINVAL: show them singly). */
 int pfs_dataset_of_group(struct pfs_catalog *c, const char *folder, const struct pfs_candidate *candidates,
@@ -129,6 +142,12 @@ void pfs_set_finish(struct pfs_set *set);
 void pfs_find_sets(struct pfs_catalog *c, const char *folder, struct pfs_candidate *candidate, int64_t n);
 
 /* ---- folder.c ---- */
+/* ---- snapshot.c ---- */
+const char *pfs_path_last(const char *path);                 /* its last part; lent */
+void pfs_item_release(struct pfs_item *item);
+/* The name that tells an item from all others: the full file name, of a section stack its first section's stem. lent */
+const char *pfs_item_full_name(const struct pfs_item *item);
+
 struct pfs_absent { char *name; int code; char *reason; };   /* a file that is not shown, and why */
 struct pfs_folder_private {
     int refs;

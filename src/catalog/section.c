@@ -18,7 +18,7 @@ static void describe(const struct pfs_shape *s, char text[96])
 
 static bool fits(const struct pfs_dataset *d, const struct pfs_probe *p)
 {
-    if (d->series >= p->n_series || strcmp(p->driver, d->own->driver))
+    if (d->series >= p->n_series || strcmp(p->driver, d->own->driver) || p->n_companions != d->n_companions)
         return false;
     const struct pfs_shape *a = &p->series[d->series].s.shape, *b = &d->own->file_shape;
     return a->t == b->t && a->z == b->z && a->c == b->c && a->y == b->y && a->x == b->x && a->type == b->type;
@@ -75,15 +75,15 @@ static bool lasting(int code)
 
 static int learn(struct pfs_catalog *c, struct pfs_dataset *d, int64_t file, struct pfs_err *err)
 {
-    struct pfs_probe p;
+    struct pfs_probed p;
     int r = pfs_probe_file(c, d->file[file].path, &d->file[file].id, &p, err);
     if (!r)
-        pfs_section_learn(d, file, &p, 0, NULL);
+        pfs_section_learn(d, file, &p.p, 0, NULL);
     else if (lasting(r))
         pfs_section_learn(d, file, NULL, -r, err->text);
     if (r == -ESTALE)
-        pfs_catalog_stale(c, &d->file[file]);
-    pfs_probe_finish(&p);
+        pfs_dataset_stale(c, d, file);
+    pfs_probed_finish(&p);
     return lasting(r) ? 0 : r;
 }
 
@@ -122,6 +122,7 @@ int pfs_catalog_locate(struct pfs_catalog *c, struct pfs_dataset *d, struct pfs_
         *ret = (struct pfs_located){.file = &d->file[file], .series = d->series, .rev = d->own->rev};
         ret->index = plane_in_file(d, at, &ret->at);
         ret->extent = s->extent[ret->index];
+        ret->data = ret->extent.file ? &d->companion[ret->extent.file - 1] : ret->file;
         memcpy(ret->driver, d->own->driver, sizeof ret->driver);
     }
     pthread_mutex_unlock(&d->own->lock);
@@ -175,21 +176,19 @@ static int hash_range(int fd, int64_t off, int64_t n, struct pfs_hash *ret, stru
     return r;
 }
 
-/* The stored bytes' hash, from the ledger or by one pass over them; whole files where a plane has no range of its own. */
-static int content_of(struct pfs_catalog *c, const struct pfs_located *l, bool read, struct pfs_hash *ret,
-                      struct pfs_err *err)
+/* The hash of n bytes of a file, from the ledger or by one pass over them. */
+static int content_of_range(struct pfs_catalog *c, const struct pfs_file *f, int64_t off, int64_t n, bool read,
+                            struct pfs_hash *ret, struct pfs_err *err)
 {
     PFS_AUTO_CLOSE int fd = -1;
     struct pfs_hash key;
     struct pfs_blob value;
     char what[96];
-    bool range = l->extent.stored >= 0;
-    int64_t off = range ? l->extent.stored : 0, n = range ? l->extent.stored_size : l->file->id.size;
     snprintf(what, sizeof what, "content %lld %lld", (long long)off, (long long)n);
-    int r = pfs_catalog_open_file(c, l->file, &fd, err);
-    if (r < 0 || (r = pfs_memo_key(fd, &l->file->id, what, &key, err)) < 0)
+    int r = pfs_catalog_open_file(c, f, &fd, err);
+    if (r < 0 || (r = pfs_memo_key(fd, &f->id, what, &key, err)) < 0)
         return r;
-    bool young = pfs_ident_young(&l->file->id);
+    bool young = pfs_ident_young(&f->id);
     if (!young && !pfs_ledger_get(c->cache, key, &value)) {
         bool good = value.size == sizeof *ret;
         if (good)
@@ -207,6 +206,21 @@ static int content_of(struct pfs_catalog *c, const struct pfs_located *l, bool r
     return r;
 }
 
+/* The stored bytes' hash; whole files, companions too, where a plane has no range of its own. */
+static int content_of(struct pfs_catalog *c, const struct pfs_dataset *d, const struct pfs_located *l, bool read,
+                      struct pfs_hash *ret, struct pfs_err *err)
+{
+    if (l->extent.stored >= 0)
+        return content_of_range(c, l->data, l->extent.stored, l->extent.stored_size, read, ret, err);
+    int r = content_of_range(c, l->file, 0, l->file->id.size, read, ret, err);
+    for (int64_t i = 0; !r && i < d->n_companions; i++) {
+        struct pfs_hash both[2] = {*ret};
+        r = content_of_range(c, &d->companion[i], 0, d->companion[i].id.size, read, &both[1], err);
+        *ret = pfs_hash(both, sizeof both);
+    }
+    return r;
+}
+
 int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const struct pfs_located *l,
                         enum pfs_effort effort, struct pfs_hash *ret, struct pfs_err *err)
 {
@@ -219,7 +233,7 @@ int pfs_catalog_content(struct pfs_catalog *c, struct pfs_dataset *d, const stru
         return 0;
     if (effort == PFS_KNOWN)
         return -EAGAIN;
-    int r = content_of(c, l, effort == PFS_READ, ret, err);
+    int r = content_of(c, d, l, effort == PFS_READ, ret, err);
     if (r < 0)
         return r;
     pthread_mutex_lock(&d->own->lock);

@@ -127,7 +127,7 @@ static bool learn_planes(struct pfs_dataset *d, int64_t file, const struct pfs_p
         struct pfs_set_plane *plane = &set->plane[set->by_file[i]];
         struct found at;
         plane->series = -1;
-        if (strcmp(p->driver, d->own->driver) || !find_page(p, list, n, plane, &at))
+        if (strcmp(p->driver, d->own->driver) || p->n_companions || !find_page(p, list, n, plane, &at))
             continue;
         const struct pfs_probed_series *s = &p->series[at.series];
         if (!suits(d, &s->s.shape))
@@ -163,7 +163,7 @@ int pfs_set_locate(struct pfs_dataset *d, struct pfs_at at, struct pfs_located *
     if (plane->series < 0)
         return pfs_fail(err, EIO, "%s: it has no image %d of %lld x %lld %s", f->path, (int)plane->page + 1,
                         (long long)d->shape.x, (long long)d->shape.y, pfs_type_name(d->shape.type));
-    *ret = (struct pfs_located){.file = f, .series = plane->series, .rev = d->own->rev, .at = plane->at,
+    *ret = (struct pfs_located){.file = f, .data = f, .series = plane->series, .rev = d->own->rev, .at = plane->at,
                                 .extent = plane->extent, .index = index};
     memcpy(ret->driver, d->own->driver, sizeof ret->driver);
     return 0;
@@ -243,7 +243,7 @@ static void learn_first(struct pfs_catalog *c, struct pfs_dataset *d, const stru
     }
     d->own->section[0].known = true;             /* the text alone */
     for (int64_t i = 1; i < d->n_files; i++) {
-        struct pfs_probe p;
+        struct pfs_probed p;
         struct pfs_err why = {0};
         if (set->start[i + 1] == set->start[i])
             continue;
@@ -252,9 +252,9 @@ static void learn_first(struct pfs_catalog *c, struct pfs_dataset *d, const stru
             pfs_set_learn(d, i, NULL, -r, why.text);
             continue;
         }
-        adopt(d, i, &p);
-        pfs_set_learn(d, i, &p, 0, NULL);
-        pfs_probe_finish(&p);
+        adopt(d, i, &p.p);
+        pfs_set_learn(d, i, &p.p, 0, NULL);
+        pfs_probed_finish(&p);
         return;
     }
 }

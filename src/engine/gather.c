@@ -107,8 +107,9 @@ static int start_jobs(struct gather_task *g, struct pfs_err *err);
 
 static bool changed(struct gather_task *g, struct pfs_err *err)
 {
+    const struct pfs_dataset *d = g->t.view->dataset;
     for (int64_t i = 0; i < g->n; i++)
-        if ((!i || g->l[i].file != g->l[i - 1].file) && pfs_catalog_stale(g->t.e->catalog, g->l[i].file)) {
+        if ((!i || g->l[i].file != g->l[i - 1].file) && pfs_dataset_stale(g->t.e->catalog, d, g->l[i].file - d->file)) {
             pfs_fail(err, ESTALE, "%s changed while it was read", g->l[i].file->path);
             return true;
         }
@@ -218,7 +219,7 @@ static bool make_request(struct gather_task *g, int64_t head, int64_t row, int64
     for (int64_t i = 0; i < g->n; i++)
         input[i] = (struct pfs_input){.name = g->l[i].file->path, .series = g->l[i].series, .at = g->l[i].at,
                                       .plane = g->plane[i], .shape = d->shape,
-                                      .version = pfs_hash64(&g->l[i].file->id, sizeof g->l[i].file->id, 0)};
+                                      .version = pfs_dataset_version(d, g->l[i].file - d->file)};
     struct pfs_work w = {.n_steps = r->n, .step = steps, .at = g->t.at, .offset = head, .threads = 1, .n_inputs = g->n,
                          .input = input, .model = g->model_fd >= 0, .row = row, .rows = rows};
     pfs_dataset_info(d, &w.stack);

@@ -100,6 +100,9 @@ int pfs_open_source(struct pfs_engine *e, const struct pfs_dataset *d, const cha
     for (int64_t i = 0; i < d->n_files; i++)
         if (!strcmp(d->file[i].path, name))
             return pfs_catalog_open_file(e->catalog, &d->file[i], ret_fd, err);
+    for (int64_t i = 0; i < d->n_companions; i++)
+        if (!strcmp(d->companion[i].path, name))
+            return pfs_catalog_open_file(e->catalog, &d->companion[i], ret_fd, err);
     if (*name && (!strcmp(name, d->info) || !strcmp(name, d->model) || !strcmp(name, d->mask)))
         return pfs_catalog_open_path(e->catalog, name, ret_fd, err);
     return pfs_fail(err, EPERM, "%s is no file of this dataset", name);

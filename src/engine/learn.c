@@ -133,9 +133,11 @@ static void bad(struct report_task *r, int64_t unit, int code, const struct pfs_
 static bool stale(const struct batch *b, int i, struct pfs_err *err)
 {
     const struct report_task *r = b->r;
+    const struct pfs_dataset *d = r->t.view->dataset;
     for (int64_t k = 0; k < r->per_unit; k++) {
         const struct pfs_file *f = b->located[i * r->per_unit + k].file;
-        if ((k == 0 || f != b->located[i * r->per_unit + k - 1].file) && pfs_catalog_stale(r->t.e->catalog, f)) {
+        if ((k == 0 || f != b->located[i * r->per_unit + k - 1].file) &&
+            pfs_dataset_stale(r->t.e->catalog, d, f - d->file)) {
             pfs_fail(err, ESTALE, "%s changed while it was read", f->path);
             return true;
         }
@@ -237,7 +239,7 @@ static bool make_request(const struct batch *b, struct pfs_blob *ret)
         const struct pfs_located *l = &b->located[i];
         input[i] = (struct pfs_input){.name = l->file->path, .series = l->series, .at = l->at, .shape = d->shape,
                                       .plane = unit_at(r, b->unit[i / r->per_unit], i % r->per_unit),
-                                      .version = pfs_hash64(&l->file->id, sizeof(struct pfs_ident), 0)};
+                                      .version = pfs_dataset_version(d, l->file - d->file)};
     }
     struct pfs_work w = {.n_steps = r->l.steps + 1, .step = step, .threads = r->l.bands ? r->t.e->o.cores : 1,
                          .n_inputs = n, .input = input, .at = input[0].plane, .prior = r->prior_fd >= 0};

@@ -23,7 +23,7 @@ struct pfs_pixels *pfs_pixels_of_file(int fd, const struct pfs_located *l, const
         return NULL;
     }
     *p = (struct pfs_pixels){.refs = 1, .fd = fd, .off = l->extent.raw, .size = pfs_shape_plane_bytes(shape),
-                             .big_endian = l->extent.big_endian, .id = l->file->id};
+                             .big_endian = l->extent.big_endian, .id = l->data->id};
     return p;
 }
 

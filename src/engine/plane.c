@@ -95,7 +95,7 @@ static void finish(struct chore *c)
             finish_with(p, r, err.text, NULL);
         return;
     }
-    if (!p->code && pfs_catalog_stale(e->catalog, p->l.file)) {
+    if (!p->code && pfs_dataset_stale(e->catalog, p->t.view->dataset, p->l.file - p->t.view->dataset->file)) {
         p->code = pfs_fail(&err, ESTALE, "%s changed while it was read", p->l.file->path);
         memcpy(p->reason, err.text, sizeof p->reason);
     }
@@ -184,8 +184,7 @@ static bool make_request(struct plane_task *p, int64_t offset, struct pfs_blob *
     const struct pfs_recipe *r = &p->t.view->recipe;
     struct pfs_text text = {0};
     struct pfs_input input = {.name = p->l.file->path, .series = p->l.series, .at = p->l.at, .shape = d->shape,
-                              .plane = p->t.at,
-                              .version = pfs_hash64(&p->l.file->id, sizeof p->l.file->id, 0)};
+                              .plane = p->t.at, .version = pfs_dataset_version(d, p->l.file - d->file)};
     if (p->stage)
         input = (struct pfs_input){.name = "stage", .series = -1, .offset = pfs_entry_head(p->stage), .plane = p->t.at,
                                    .shape = p->from ? r->step[p->from - 1].out : d->shape};
@@ -338,7 +337,7 @@ static void prepare(struct chore *c)
     if (!r && !p->t.view->recipe.n && p->l.extent.raw >= 0) {
         int fd = -1;
         struct pfs_pixels *pixels = NULL;
-        r = pfs_catalog_open_file(e->catalog, p->l.file, &fd, &err);
+        r = pfs_catalog_open_file(e->catalog, p->l.data, &fd, &err);
         if (!r && !(pixels = pfs_pixels_of_file(fd, &p->l, &d->shape)))
             r = pfs_fail(&err, ENOMEM, "no memory for a plane");
         finish_with(p, r, err.text, pixels);
@@ -474,7 +473,7 @@ enum pfs_state pfs_engine_look(struct pfs_engine *e, struct pfs_view_on *v, stru
     }
     if (!raw)
         return look_entry(e, v, at, &l, ret, err);
-    if (pfs_catalog_open_file(e->catalog, l.file, &fd, err) < 0)
+    if (pfs_catalog_open_file(e->catalog, l.data, &fd, err) < 0)
         return PFS_ERROR;
     *ret = pfs_pixels_of_file(fd, &l, &v->dataset->shape);
     return *ret ? PFS_READY : no_memory(err);

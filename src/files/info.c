@@ -143,7 +143,7 @@ static void put_bad(struct pfs_text *t, const struct pfs_dataset *d, const struc
 static void put_files(struct pfs_text *t, const struct pfs_dataset *d)
 {
     pfs_json_key(t, "n_files");
-    pfs_json_int(t, d->n_files);
+    pfs_json_int(t, d->n_files + d->n_companions);
     pfs_json_key(t, "files_bytes");
     pfs_json_int(t, d->files_bytes);
     pfs_json_key(t, "files");
@@ -151,6 +151,10 @@ static void put_files(struct pfs_text *t, const struct pfs_dataset *d)
     for (int64_t i = 0; i < least(d->n_files, INFO_FILES); i++) {
         pfs_json_comma(t);
         pfs_json_str(t, d->file[i].path);
+    }
+    for (int64_t i = 0; i < least(d->n_companions, INFO_FILES - least(d->n_files, INFO_FILES)); i++) {
+        pfs_json_comma(t);
+        pfs_json_str(t, d->companion[i].path);
     }
     pfs_json_close(t, ']');
 }

@@ -42,7 +42,7 @@ static bool stale_at(struct pfs_handle *h, struct pfs_at at)
 {
     struct pfs_dataset *d = h->name.dataset;
     int64_t i = pfs_dataset_file(d, at);
-    return i >= 0 && pfs_catalog_stale(h->tree->catalog, &d->file[i]);
+    return i >= 0 && pfs_dataset_stale(h->tree->catalog, d, i);
 }
 
 static bool stale_section(struct pfs_handle *h, const struct pfs_vars *vars)
@@ -65,12 +65,12 @@ static int check_stale(struct pfs_handle *h, bool wait, struct pfs_err *err)
     struct pfs_vars vars;
     pfs_node_vars(h->node, &vars);
     bool section = d->spread && vars.have & 1u << PFS_VAR_Z, stale = false;
-    if (!section && d->n_files > FILES_AT_ONCE && !wait)
+    if (!section && d->n_files + d->n_companions > FILES_AT_ONCE && !wait)
         return -EAGAIN;
     if (section)
         stale = stale_section(h, &vars);
     for (int64_t i = 0; !section && i < d->n_files && !stale; i++)
-        stale = pfs_catalog_stale(h->tree->catalog, &d->file[i]);
+        stale = pfs_dataset_stale(h->tree->catalog, d, i);
     return stale ? pfs_fail(err, ESTALE, "the source changed since it was looked up") : 0;
 }
 

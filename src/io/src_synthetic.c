@@ -195,7 +195,7 @@ static int synthetic_open(const struct pfs_files *files, const char *name, struc
     struct pfs_synthetic *s = pfs_array(1, sizeof *s);
     if (!s)
         return pfs_fail(err, ENOMEM, "synthetic: no memory");
-    s->source = (struct pfs_source){&pfs_driver_synthetic, 1, &s->series};
+    s->source = (struct pfs_source){.driver = &pfs_driver_synthetic, .n_series = 1, .series = &s->series};
     set_defaults(&s->r);
     if ((r = read_text(fd, &text, &s->file_size, err)) < 0 || (r = parse(text, &s->r, err)) < 0 ||
         (r = set_series(s, err)) < 0 || (r = pfs_synthetic_init(s, err)) < 0)

@@ -19,6 +19,8 @@ struct pfs_probed_series {
 struct pfs_probe {
     char driver[24];
     uint32_t rev;
+    int n_companions;                /* names of the source's other files */
+    char **companion;
     int n_series;
     struct pfs_probed_series *series;
 };

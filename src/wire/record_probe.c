@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-    EXTENT_BYTES = 8 + 1 + 8 + 8 + 8,
+    EXTENT_BYTES = 8 + 1 + 8 + 8 + 8 + 4,
     PIECE_BYTES = 3 * 4,
     SERIES_BYTES = 5 + (5 * 8 + 1 + 6 * 8 + 5) + 4 + 5 + 5 + 1 + 1 + 1 + 8 + 4 + 1 + 1,    /* at least */
+    COMPANIONS_MAX = 1 << 20,
 };
 
 static void put_extent(struct pfs_text *t, const struct pfs_extent *e)
@@ -17,16 +18,21 @@ static void put_extent(struct pfs_text *t, const struct pfs_extent *e)
     pfs_put_i64(t, e->stored);
     pfs_put_i64(t, e->stored_size);
     pfs_put_u64(t, e->codec);
+    pfs_put_u32(t, (uint32_t)e->file);
 }
 
-/* Both ranges begin at -1 (there is none) or end within what an off_t reaches. */
-static void get_extent(struct pfs_reader *r, int64_t plane_bytes, struct pfs_extent *ret)
+/* Both ranges begin at -1 (there is none) or end within what an off_t reaches, in one of the source's files. */
+static void get_extent(struct pfs_reader *r, int64_t plane_bytes, int n_companions, struct pfs_extent *ret)
 {
     ret->raw = pfs_get_within(r, -1, INT64_MAX - plane_bytes);
     ret->big_endian = pfs_get_bool(r);
     ret->stored = pfs_get_within(r, -1, INT64_MAX);
     ret->stored_size = pfs_get_within(r, -1, INT64_MAX);
     ret->codec = pfs_get_u64(r);
+    uint32_t file = pfs_get_u32(r);
+    ret->file = (int)file;
+    if (file > (uint32_t)n_companions)
+        r->bad = true;
     if (ret->stored_size >= 0 && ret->stored > INT64_MAX - ret->stored_size)
         r->bad = true;
 }
@@ -132,7 +138,7 @@ static void get_geo(struct pfs_reader *r, struct pfs_series *s)
     }
 }
 
-static void get_series(struct pfs_reader *r, struct pfs_probed_series *p)
+static void get_series(struct pfs_reader *r, int n_companions, struct pfs_probed_series *p)
 {
     struct pfs_series *s = &p->s;
     s->name = pfs_get_copy(r);
@@ -154,16 +160,30 @@ static void get_series(struct pfs_reader *r, struct pfs_probed_series *p)
         return;
     }
     for (int64_t i = 0; i < planes; i++)
-        get_extent(r, pfs_shape_plane_bytes(&s->shape), &p->extent[i]);
+        get_extent(r, pfs_shape_plane_bytes(&s->shape), n_companions, &p->extent[i]);
 }
 
 void pfs_probe_put(struct pfs_text *t, const struct pfs_probe *p)
 {
     pfs_put_str(t, p->driver);
     pfs_put_u32(t, p->rev);
+    pfs_put_u64(t, (uint64_t)p->n_companions);
+    for (int i = 0; i < p->n_companions; i++)
+        pfs_put_str(t, p->companion[i]);
     pfs_put_u64(t, (uint64_t)p->n_series);
     for (int i = 0; i < p->n_series; i++)
         put_series(t, &p->series[i]);
+}
+
+static void get_companions(struct pfs_reader *r, struct pfs_probe *p)
+{
+    int64_t n = pfs_get_count(r, 5);
+    if (n > COMPANIONS_MAX)
+        r->bad = true;
+    if (r->bad || !n || !(p->companion = pfs_get_room(r, n, sizeof *p->companion)))
+        return;
+    for (p->n_companions = (int)n, n = 0; n < p->n_companions; n++)
+        p->companion[n] = pfs_get_copy(r);
 }
 
 int pfs_probe_get(struct pfs_blob b, struct pfs_probe *ret, struct pfs_err *err)
@@ -172,13 +192,14 @@ int pfs_probe_get(struct pfs_blob b, struct pfs_probe *ret, struct pfs_err *err)
     *ret = (struct pfs_probe){0};
     pfs_get_fixed(&r, ret->driver, sizeof ret->driver);
     ret->rev = pfs_get_u32(&r);
+    get_companions(&r, ret);
     int64_t n = pfs_get_count(&r, SERIES_BYTES);
     if (n < 1 || n > INT32_MAX)
         r.bad = true;
     if ((ret->series = pfs_get_room(&r, n, sizeof *ret->series)))
         ret->n_series = (int)n;
     for (int i = 0; !r.bad && i < ret->n_series; i++)
-        get_series(&r, &ret->series[i]);
+        get_series(&r, ret->n_companions, &ret->series[i]);
     int e = pfs_record_end(&r, "probe", err);
     if (e)
         pfs_probe_finish(ret);
@@ -206,6 +227,9 @@ void pfs_probe_finish(struct pfs_probe *p)
 {
     for (int i = 0; i < p->n_series; i++)
         finish_series(&p->series[i]);
+    for (int i = 0; i < p->n_companions; i++)
+        free(p->companion[i]);
+    free(p->companion);
     free(p->series);
     *p = (struct pfs_probe){0};
 }

@@ -116,7 +116,7 @@ static int extents(struct worker *w, struct pfs_source *s, int series, struct pf
 
 static int probe(struct worker *w, struct pfs_source *s, struct pfs_text *t, struct pfs_err *err)
 {
-    struct pfs_probe p = {.rev = s->driver->rev};
+    struct pfs_probe p = {.rev = s->driver->rev, .n_companions = s->n_companions, .companion = s->companion};
     strncpy(p.driver, s->driver->name, sizeof p.driver - 1);
     int e = (p.series = pfs_array(s->n_series, sizeof *p.series)) ? 0 : pfs_fail(err, ENOMEM, "no memory for a probe");
     for (int i = 0; i < s->n_series && !e; i++, p.n_series++)

@@ -26,12 +26,13 @@ static void put_probe(struct pfs_text *t, const struct pfs_shape *s)
         .compression = "lzw", .band_name = bands, .wavelength = waves, .has_nodata = true, .nodata = -9999,
         .geo = (uint8_t *)"geo", .n_geo = 3, .piece = piece, .n_files = 2, .file = file, .master = "m.companion.ome"},
         .extent = extent}, {.s = {.name = "", .shape = *s, .bits = 16}, .extent = extent}};
-    struct pfs_probe p = {.driver = "tiff", .rev = 3, .n_series = 2, .series = series};
+    struct pfs_probe p = {.driver = "tiff", .rev = 3, .n_companions = 2, .companion = (char *[]){"a/b.raw", "c"},
+                          .n_series = 2, .series = series};
     for (int i = 0; i < 12; i++)
         piece[i] = (struct pfs_piece){i % 4 - 1, i * 1000, i % 2};
     for (int i = 0; i < 12; i++)
         extent[i] = (struct pfs_extent){i % 2 ? -1 : i * 100, i % 2, i * 1000, i % 3 ? 70 : -1,
-                                        0xfeedfacecafebeefu + (unsigned)i};
+                                        0xfeedfacecafebeefu + (unsigned)i, i % 3};
     pfs_probe_put(t, &p);
 }
 
@@ -69,9 +70,25 @@ static void probe_survives(void **state)
     assert_null(p.series[1].s.geo);
     assert_null(p.series[1].s.band_name);
     assert_null(p.series[1].s.wavelength);
+    assert_int_equal(p.n_companions, 2);
+    assert_string_equal(p.companion[0], "a/b.raw");
+    assert_int_equal(p.series[1].extent[11].file, 2);
     assert_int_equal(p.series[0].extent[10].raw, 1000);
     assert_int_equal(p.series[1].extent[11].stored_size, 70);
     assert_true(p.series[1].extent[11].codec == 0xfeedfacecafebeefu + 11 && p.series[1].extent[11].big_endian);
+    pfs_probe_finish(&p);
+}
+
+static void an_extent_in_no_file_is_refused(void **state)
+{
+    PFS_AUTO_TEXT struct pfs_text t = {0};
+    struct pfs_probe p;
+    (void)state;
+    put_probe(&t, &shape);
+    t.s[t.n - 4] = 3;                              /* of the last extent */
+    assert_int_equal(pfs_probe_get((struct pfs_blob){t.s, t.n}, &p, NULL), -EPROTO);
+    t.s[t.n - 4] = 2;
+    assert_int_equal(pfs_probe_get((struct pfs_blob){t.s, t.n}, &p, NULL), 0);
     pfs_probe_finish(&p);
 }
 
@@ -295,7 +312,8 @@ static void damage_is_refused_or_harmless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(probe_survives), cmocka_unit_test(odd_pieces_are_refused),
+        cmocka_unit_test(probe_survives), cmocka_unit_test(an_extent_in_no_file_is_refused),
+        cmocka_unit_test(odd_pieces_are_refused),
         cmocka_unit_test(silly_sizes_become_unknown),
         cmocka_unit_test(impossible_shapes_are_refused), cmocka_unit_test(a_shape_without_its_extents_takes_no_memory),
         cmocka_unit_test(the_others_survive), cmocka_unit_test(damage_is_refused_or_harmless),
