@@ -60,7 +60,7 @@ $(BUILD)/%.a:
 	ar rcs $@ $^
 
 $(BUILD)/src/fs/%.o: CFLAGS_ALL += $(FUSE_CFLAGS)
-$(BUILD)/src/io/%.o: CFLAGS_ALL += $(HDF5_CFLAGS)
+$(BUILD)/src/io/%.o $(BUILD)/tests/unit/hdf%.o: CFLAGS_ALL += $(HDF5_CFLAGS)
 $(BUILD)/src/kernels/%.o $(BUILD)/src/ops/%.o: OPT := $(patsubst -O2,-O3,$(OPT))
 $(BUILD)/src/cli/%.o: CFLAGS_ALL += -DPLANEFS_LIBEXEC='"$(libexecdir)"'
 $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c)): $(BUILD)/prefix

@@ -127,8 +127,7 @@ def test_wc_counts_what_stat_says(mount, zoo):
     assert counted == expected
 
 
-@pytest.mark.parametrize("data", ["em_fibsem", "derived_5d", "ome_small",
-                                  pytest.param("hdf5", marks=pytest.mark.part("hdf5"))])
+@pytest.mark.parametrize("data", ["em_fibsem", "derived_5d", "ome_small", "hdf5"])
 def test_public_data(mount, shared, data):
     m = mount(shared(data))
     compared = 0
