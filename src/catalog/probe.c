@@ -163,7 +163,7 @@ static int remembered(struct pfs_catalog *c, struct pfs_hash key, struct pfs_pro
         good = still(c, &ret->asked[i]);
     int code = good ? decode(r, ret, err) : -EPROTO;
     free(value.data);
-    if (code == -EPROTO)
+    if (code < 0)
         pfs_probed_finish(ret);
     return code;
 }
