@@ -5,6 +5,7 @@
  * that a row costs one interpolation a layer. Floats are only added, multiplied and rounded, in one order. */
 #include "src_synthetic.h"
 
+#include <planefs/sanitizer.h>
 #include <planefs/mem.h>
 
 #include <errno.h>
@@ -85,7 +86,11 @@ static const struct layer stripe_layers[STRIPES] = {
  */
 
 enum { PIECE = 64 };
+#if PFS_HAS_SANITIZER            /* whose code cannot run yet when the loader picks a clone */
+#define PIECEWISE static
+#else
 #define PIECEWISE __attribute__((target_clones("avx2", "default"))) static
+#endif
 
 struct row {                     /* what all pieces of a row have in common */
     float a, b, c;               /* level and background: a + b i + c i^2 */
