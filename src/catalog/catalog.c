@@ -88,7 +88,7 @@ static struct pfs_folder **slot(struct pfs_catalog *c, const char *path)
 
 static bool fresh(const struct pfs_folder *f)
 {
-    return !f->own->expired && pfs_now_ms() - f->own->checked < FOLDER_FRESH_MS;
+    return !__atomic_load_n(&f->own->expired, __ATOMIC_RELAXED) && pfs_now_ms() - f->own->checked < FOLDER_FRESH_MS;
 }
 
 /* Put a snapshot in the place of the last one; takes a reference of its own. */
@@ -117,7 +117,7 @@ static bool unchanged(struct pfs_catalog *c, const struct pfs_folder *f)
     PFS_AUTO_CLOSE int fd = -1;
     struct stat st;
     const char *path = c->single ? c->single : f->path;
-    if (f->own->expired || pfs_beneath_open(c, path, O_PATH, &fd, NULL) < 0 || fstat(fd, &st) < 0)
+    if (__atomic_load_n(&f->own->expired, __ATOMIC_RELAXED) || pfs_beneath_open(c, path, O_PATH, &fd, NULL) < 0 || fstat(fd, &st) < 0)
         return false;
     struct pfs_ident now = pfs_ident_of(&st), then = pfs_ident_of(&f->own->st);
     return pfs_ident_same(&now, &then) && !f->own->young;
@@ -230,7 +230,7 @@ static void expire(struct pfs_catalog *c, const char *path)
     pthread_mutex_lock(&c->lock);
     struct pfs_folder **at = folder ? slot(c, folder) : NULL;
     if (at)
-        (*at)->own->expired = true;
+        __atomic_store_n(&(*at)->own->expired, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&c->lock);
 }
 

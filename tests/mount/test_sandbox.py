@@ -19,6 +19,7 @@ whole = pytest.mark.skipif(SANITIZED, reason="a build with a sanitizer has no sa
 
 
 def self_test(**how):
+    how.setdefault("env", {**os.environ, "OPENBLAS_NUM_THREADS": "1"})   # as the pool starts it: one thread
     done = harness.run(WORKER, "--self-test", **how)
     return done.returncode, dict(re.split(r"\s{2,}", line, maxsplit=1) for line in done.stdout.decode().splitlines())
 

@@ -436,7 +436,9 @@ static void nothing_waits_that_should_not(void **state)
     assert_int_equal(pfs_tree_lookup(&tree, node, "05600.tif", false, &file, &err), 0);
     assert_int_equal(pfs_tree_stat(&tree, file, false, &st, &err), -EAGAIN);
     assert_int_equal(pfs_tree_stat(&tree, file, true, &st, &err), 0);
-    assert_int_equal(pfs_tree_stat(&tree, root, false, &st, &err), 0);
+    assert_int_equal(pfs_tree_stat(&tree, root, false, &st, &err), -EAGAIN);
+    assert_int_equal(pfs_tree_stat(&tree, root, true, &st, &err), 0);
+    assert_int_equal(st.st_mtim.tv_nsec, 9000);
     struct pfs_node made;
     assert_int_equal(pfs_tree_lookup(&tree, em_node, "corrected@by=1", false, &made, &err), -EAGAIN);
     pfs_node_drop(&tree, file);
