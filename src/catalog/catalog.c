@@ -117,7 +117,8 @@ static bool unchanged(struct pfs_catalog *c, const struct pfs_folder *f)
     PFS_AUTO_CLOSE int fd = -1;
     struct stat st;
     const char *path = c->single ? c->single : f->path;
-    if (__atomic_load_n(&f->own->expired, __ATOMIC_RELAXED) || pfs_beneath_open(c, path, O_PATH, &fd, NULL) < 0 || fstat(fd, &st) < 0)
+    bool expired = __atomic_load_n(&f->own->expired, __ATOMIC_RELAXED);
+    if (expired || pfs_beneath_open(c, path, O_PATH, &fd, NULL) < 0 || fstat(fd, &st) < 0)
         return false;
     struct pfs_ident now = pfs_ident_of(&st), then = pfs_ident_of(&f->own->st);
     return pfs_ident_same(&now, &then) && !f->own->young;
