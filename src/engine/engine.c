@@ -177,8 +177,10 @@ static void job_json(const struct task *t, struct pfs_text *ret)
     int permille = pfs_task_permille(t);
     if (t->kind == TASK_PLANE)
         pfs_dataset_name(d, t->at, name);
-    PFS_AUTO_FREE char *path = t->kind == TASK_PLANE ? pfs_format("%s/%s/%s.tif", d->path, t->view->text, name) :
-                                                       pfs_format("%s/%.*s.json", d->path, (int)strcspn(t->op, "/ "), t->op);
+    bool plane = t->kind == TASK_PLANE;
+    int n = plane ? 0 : (int)strcspn(t->op, "/ ");
+    PFS_AUTO_FREE char *path = plane ? pfs_format("%s/%s/%s.tif", d->path, t->view->text, name) :
+                                       pfs_format("%s/%.*s.json", d->path, n, t->op);
     pfs_text_add(ret, "{\"path\": ");
     pfs_text_json(ret, path ? path + (*path == '/') : "");
     pfs_text_addf(ret, ", \"phase\": \"%s\", \"percent\": %.1f, \"waiters\": %d, \"eta\": ",
