@@ -35,8 +35,11 @@ static void table(void **state)
         assert_true(k->doc && *k->doc);
         assert_non_null(k->size);
         assert_true(k->view ? !strstr(k->pattern, "{view}") : strstr(k->pattern, "{view}") != NULL);
-        assert_true(k->planes ? k->n_planes && k->plane && !k->text && !k->model : k->text && !k->head);
-        assert_true(!k->model || !k->n_planes);
+        if (k->line)
+            assert_true(!k->planes && k->width && k->head && k->n_planes && k->plane && k->model && !k->text);
+        else
+            assert_true(k->planes ? k->n_planes && k->plane && !k->text && !k->model : k->text && !k->head);
+        assert_true(k->line || !k->model || !k->n_planes);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(k->pattern, pfs_kinds[j]->pattern);
     }
