@@ -261,7 +261,7 @@ def test_damage_is_found_before_a_byte_is_served(mount, known, folder, capsys):
         spoilt += len(chosen)
         m.start()
         same(m, want)
-        assert m.status()["damaged"] == len(chosen) and m.status()["jobs_started"] >= len(chosen)
+        assert m.status()["damaged"] >= len(chosen) and m.status()["jobs_started"] >= len(chosen)
         assert m.status()["jobs_failed"] == 0
     m.remount()
     same(m, want)
