@@ -169,7 +169,8 @@ def test_a_read_only_cache(mount, known, folder):
         m = mount(source, cache=cache)
         half = dict(list(want.items())[:12])
         same(m, half)
-        harness.check("mount", "-o", "remount,ro", cache)
+        remount = ["mount", "-o", "remount,ro", cache]         # busy while a file is open for writing
+        harness.wait_until(lambda: harness.run(*remount).returncode == 0, 10, "the cache to become read-only")
         same(m, want)
         state(m, "read-only")
         assert m.status()["jobs_failed"] == 0
