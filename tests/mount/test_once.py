@@ -61,7 +61,7 @@ def test_a_signal_frees_a_reader_and_stops_the_job(mount, big, number):
     m = mount(big, frozen=False)
     times = []
     while len(times) < 3 and (not times or times[-1] > 0.5 * harness.SLOW):   # a busy machine gets two more tries
-        program = waiting(m, "corrected/big_000.tif")
+        program = waiting(m, f"corrected/big_{len(times):03}.tif")
         begin = time.monotonic()
         program.send_signal(number)
         program.wait(timeout=30)

@@ -373,7 +373,7 @@ def test_cancelled_readers_leak_nothing(mount, big, capsys):
             before = descriptors(m.pid)
     harness.wait_until(quiet, 5, "the jobs to stop")
     # A worker's socket and process descriptor may be on their way; nothing else comes or goes.
-    harness.wait_until(lambda: descriptors(m.pid) <= before + 2, 3, f"descriptors to go back to {before}")
+    harness.wait_until(lambda: descriptors(m.pid) <= before + 2, 20, f"descriptors to go back to {before}")
     assert m.status()["jobs_failed"] == 0
     with capsys.disabled():
         print(f" [{cancelled} cancelled, {before} descriptors, {m.status()['worker_restarts']} workers restarted]", end="")
@@ -389,7 +389,7 @@ def test_seven_of_eight_waiters_killed(mount, big):
     for p, number in zip(programs[:7], kinds):
         p.send_signal(number)
     for p in programs[:7]:
-        assert p.wait(timeout=5 * harness.SLOW) < 0
+        assert p.wait(timeout=5 * harness.SLOW) <= 0           # 0: the plane was there before the signal
         p.stdout.close()
     out, _ = programs[7].communicate(timeout=120 * harness.SLOW)
     assert programs[7].returncode == 0
